@@ -1,0 +1,4 @@
+//! Driver for the Air780E LTE module with AT firmware, useful without any other crate of this workspace.
+//!
+//! Here live the wire framer, the typed commands, the pure state machines that decide what is sent next, and one
+//! task that owns the serial port. Clouds, configuration files and queues may not live here.

@@ -1,0 +1,3 @@
+//! The command `airgate-sim`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! What the user wrote under `/etc/airgate`: read, checked, merged.

@@ -1,0 +1,3 @@
+//! The command `airgate`.
+
+fn main() {}

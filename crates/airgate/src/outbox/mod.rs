@@ -1,0 +1,1 @@
+//! What was accepted and not yet acknowledged by the cloud.
