@@ -2,3 +2,10 @@
 //!
 //! Here live the wire framer, the typed commands, the pure state machines that decide what is sent next, and one
 //! task that owns the serial port. Clouds, configuration files and queues may not live here.
+
+pub mod command;
+pub mod engine;
+pub mod exchange;
+mod fence;
+pub mod frame;
+pub mod urc;

@@ -1,0 +1,127 @@
+//! TLS settings of the MQTT client, and the file system that holds the certificate.
+//!
+//! Source: AT command manual V1.6.3, p. 150 ff. (`SSLCFG`) and the file system chapter.
+
+use super::{Command, Done, plain};
+use crate::exchange::Information;
+use atat::atat_derive::{AtatCmd, AtatResp};
+use bytes::Bytes;
+
+/// The TLS context of the MQTT client. Source: p. 150.
+pub const MQTT_CONTEXT: u8 = 88;
+/// Largest piece of a file written at once, in bytes.
+pub const MAX_WRITE: usize = 10_240;
+
+/// `AT+SSLCFG="<key>",88,<number>`.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+SSLCFG", Done, timeout_ms = 9_000)]
+pub struct SetNumber<'a> {
+    /// `sslversion` (3 is TLS 1.2, 4 all), `seclevel` (0 none, 1 the server is verified), `ignorelocaltime` (1: dates
+    /// are not checked).
+    pub key: &'a str,
+    /// [`MQTT_CONTEXT`].
+    pub context: u8,
+    /// Value.
+    pub value: u8,
+}
+
+/// `AT+SSLCFG="<key>",88,"<text>"`.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+SSLCFG", Done, timeout_ms = 9_000)]
+pub struct SetText<'a> {
+    /// `cacert` (a file name), `hostname` (server name indication and check).
+    pub key: &'a str,
+    /// [`MQTT_CONTEXT`].
+    pub context: u8,
+    /// Value.
+    pub value: &'a str,
+}
+
+/// `AT+FSCREATE="<name>"`: makes an empty file; an error if it exists.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+FSCREATE", Done, timeout_ms = 9_000)]
+pub struct CreateFile<'a> {
+    /// At most 64 bytes.
+    pub name: &'a str,
+}
+
+/// The answer of `AT+FSFLSIZE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AtatResp)]
+pub struct FileSize {
+    /// In bytes.
+    pub size: usize,
+}
+
+/// `AT+FSFLSIZE="<name>"`: the size of a file; an error if there is none.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+FSFLSIZE", FileSize, timeout_ms = 9_000)]
+pub struct GetFileSize<'a> {
+    /// File name.
+    pub name: &'a str,
+}
+impl Command for GetFileSize<'_> {
+    const INFORMATION: Information = Information::Lines(|line| line.starts_with(b"+FSFLSIZE:"));
+}
+
+plain!(SetNumber<'_>, SetText<'_>, CreateFile<'_>);
+
+/// `AT+FSWRITE="<name>",0,<length>,<seconds>`, then a prompt, then the bytes: overwrites the file.
+#[derive(Clone, Debug)]
+pub struct WriteFile<'a> {
+    /// File name.
+    pub name: &'a str,
+    /// 1 to [`MAX_WRITE`] bytes.
+    pub content: Bytes,
+}
+
+#[derive(AtatCmd)]
+#[at_cmd("+FSWRITE", Done, timeout_ms = 15_000, termination = "\r\n")]
+struct WriteFileLine<'a> {
+    name: &'a str,
+    append: u8,
+    len: usize,
+    seconds: u8,
+}
+
+/// How long the module waits for the bytes: ten kilobytes take ten seconds at 9,600 baud.
+const WRITE_SECONDS: u8 = 15;
+
+impl atat::AtatCmd for WriteFile<'_> {
+    type Response = Done;
+    const MAX_TIMEOUT_MS: u32 = <WriteFileLine<'_> as atat::AtatCmd>::MAX_TIMEOUT_MS;
+
+    fn write(&self, buf: &mut [u8]) -> usize {
+        WriteFileLine { name: self.name, append: 0, len: self.content.len(), seconds: WRITE_SECONDS }.write(buf)
+    }
+
+    fn parse(&self, answer: Result<&[u8], atat::InternalError<'_>>) -> Result<Done, atat::Error> {
+        answer?;
+        Ok(Done)
+    }
+}
+impl Command for WriteFile<'_> {
+    fn data(&self) -> Option<Bytes> {
+        Some(self.content.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::{exchange, line_of};
+
+    #[test]
+    fn lines_are_written_as_in_the_vendor_tutorial() {
+        assert_eq!(
+            line_of(&SetNumber { key: "seclevel", context: MQTT_CONTEXT, value: 1 }),
+            "AT+SSLCFG=\"seclevel\",88,1\r"
+        );
+        assert_eq!(
+            line_of(&SetText { key: "cacert", context: MQTT_CONTEXT, value: "ca.crt" }),
+            "AT+SSLCFG=\"cacert\",88,\"ca.crt\"\r"
+        );
+        assert_eq!(line_of(&CreateFile { name: "ca.crt" }), "AT+FSCREATE=\"ca.crt\"\r");
+        let write = WriteFile { name: "ca.crt", content: Bytes::from_static(b"0123456789") };
+        assert_eq!(exchange(&write).unwrap().line, b"AT+FSWRITE=\"ca.crt\",0,10,15\r\n");
+    }
+}

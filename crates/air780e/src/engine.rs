@@ -1,0 +1,492 @@
+//! The engine: who owns which line of the module's output. A state machine without I/O; see `LIFECYCLE.md`.
+//!
+//! One command is on the line at a time. What decides whose answer a line is:
+//!
+//! * [engine-1] A final result belongs to the command in flight, and to none when there is none.
+//! * [engine-2] A command that asks for information does not take an `OK` that comes without it.
+//! * [engine-3] After a time-out the line is fenced: nothing is sent until the module has answered a question that
+//!   can be told apart from every answer still owed. A late answer never reaches another command.
+//! * [engine-4] While a command in data mode waits for its prompt, and for six seconds after it gave up waiting, no byte
+//!   is sent that could become payload. A prompt that comes late gets the payload that it was asked for.
+//! * [engine-5] `RDY` and the ROM banner fail everything in flight: the module remembers none of it.
+
+use crate::exchange::{Ends, Exchange, Failure, Final, FollowUp, Information, Outcome};
+use crate::fence::{KNOCK, PROBES, Probe};
+use crate::frame::{Broken, Frame, Framer, Message};
+use crate::urc::Urc;
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// A module that boots answers `AT` within a second; asked twice as often.
+const KNOCK_EVERY: Duration = Duration::from_millis(500);
+/// After this long without any answer the module is reported silent. Boot takes 4 s, a firmware hiccup less than 10.
+const SILENT_AFTER: Duration = Duration::from_secs(15);
+/// An identity question is answered from memory within milliseconds.
+const FENCE_WITHIN: Duration = Duration::from_secs(2);
+/// From the command line to its prompt. Other drivers saw up to 3 s; three times that.
+const PROMPT_WITHIN: Duration = Duration::from_secs(9);
+/// The module leaves its data mode after a gap of 5 s; one more to be sure. Source: manual p. 241.
+const DATA_MODE_GAP: Duration = Duration::from_secs(6);
+/// A message block that makes no progress for this long has lost bytes.
+const BLOCK_STALL: Duration = Duration::from_secs(3);
+/// Most information that is kept for one answer, in bytes.
+const MAX_INFORMATION: usize = 64 * 1024;
+
+/// What happened on the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The command with this ticket has ended.
+    Done(u64, Outcome),
+    /// The module said something on its own.
+    Urc(Urc),
+    /// A message came.
+    Message(Message),
+    /// Bytes were lost on the line.
+    Broken(Broken),
+    /// The module answers, and nothing that it still owes can be mistaken for an answer to come.
+    Synchronised,
+    /// The module echoes: if it had been told not to, it has rebooted unseen.
+    Echoes,
+    /// The module has not answered for 15 s. Said once; the knocking goes on.
+    Silent,
+}
+
+/// Totals since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Bytes from the module.
+    pub rx_bytes: u64,
+    /// Bytes to the module.
+    pub tx_bytes: u64,
+    /// Frames that lost bytes on the line.
+    pub broken: u64,
+    /// Lines that nobody owns.
+    pub stray: u64,
+    /// How often the line had to be fenced.
+    pub fenced: u64,
+}
+
+/// The protocol engine of one serial line.
+#[derive(Debug)]
+pub struct Engine {
+    framer: Framer,
+    line: Line,
+    waiting: Option<Waiting>,
+    output: BytesMut,
+    events: VecDeque<Event>,
+    byte_time: Duration,
+    last_rx: Instant,
+    probe: usize,
+    /// Since when the module owes any answer at all, and whether that was told.
+    unanswered: Option<Unanswered>,
+    counters: Counters,
+}
+
+/// Who has the line.
+#[derive(Debug)]
+enum Line {
+    Free,
+    Busy(Busy),
+    /// A prompt is overdue: silence, so that nothing becomes payload.
+    Quiet {
+        until: Instant,
+        data: Bytes,
+    },
+    /// Asking whether anybody is there.
+    Knock {
+        again: Instant,
+    },
+    /// Asking something whose answer cannot be mistaken.
+    Fence {
+        probe: Probe,
+        seen: bool,
+        until: Instant,
+    },
+}
+
+#[derive(Debug)]
+struct Busy {
+    ticket: u64,
+    exchange: Exchange,
+    stage: Stage,
+    information: Vec<u8>,
+    until: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Prompt,
+    Final,
+}
+
+/// A command that has its `OK` and waits for what has to follow.
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    follow_up: FollowUp,
+    received: bool,
+    information: Vec<u8>,
+    until: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Unanswered {
+    since: Instant,
+    told: bool,
+}
+
+impl Engine {
+    /// An engine that knows nothing of the module yet, and begins to knock.
+    /// `baud` is the rate of the line in bits per second.
+    pub fn new(baud: u32, now: Instant) -> Self {
+        let mut engine = Self {
+            framer: Framer::default(),
+            line: Line::Free,
+            waiting: None,
+            output: BytesMut::new(),
+            events: VecDeque::new(),
+            byte_time: Duration::from_secs(10) / baud.max(1),
+            last_rx: now,
+            probe: 0,
+            unanswered: None,
+            counters: Counters::default(),
+        };
+        engine.knock(now);
+        engine
+    }
+
+    /// Whether `exchange` may be started now.
+    pub fn can_start(&self, exchange: &Exchange) -> bool {
+        match (&self.line, &self.waiting) {
+            (Line::Free, None) => true,
+            (Line::Free, Some(waiting)) => exchange.follow_up.is_none() && !waiting.follow_up.exclusive,
+            _ => false,
+        }
+    }
+
+    /// Starts a command; its end is told by [`Event::Done`] with the same ticket.
+    /// The caller has asked [`Engine::can_start`].
+    pub fn start(&mut self, ticket: u64, exchange: Exchange, now: Instant) {
+        debug_assert!(self.can_start(&exchange), "one command at a time");
+        tracing::trace!(target: "air780e::line", "> {}", exchange.shown());
+        let stage = if exchange.data.is_some() { Stage::Prompt } else { Stage::Final };
+        let within = match stage {
+            Stage::Prompt => PROMPT_WITHIN,
+            Stage::Final => exchange.final_within,
+        };
+        if stage == Stage::Prompt {
+            self.framer.allow_prompt();
+        }
+        let until = self.send(&exchange.line.clone(), now) + within;
+        self.line = Line::Busy(Busy { ticket, exchange, stage, information: Vec::new(), until });
+    }
+
+    /// Takes bytes that came from the module.
+    pub fn receive(&mut self, bytes: &[u8], now: Instant) {
+        self.counters.rx_bytes += bytes.len() as u64;
+        self.last_rx = now;
+        self.framer.push(bytes);
+        while let Some(frame) = self.framer.next_frame() {
+            self.on_frame(frame, now);
+        }
+    }
+
+    /// Tells the time; due at [`Engine::wake_at`].
+    pub fn tick(&mut self, now: Instant) {
+        if now >= self.last_rx + BLOCK_STALL
+            && let Some(frame) = self.framer.give_up_block()
+        {
+            self.on_frame(frame, now);
+        }
+        if self.waiting.as_ref().is_some_and(|w| now >= w.until) {
+            self.end_waiting(|ends| Err(Failure::NoFollowUp(ends)));
+        }
+        self.tick_line(now);
+    }
+
+    /// When [`Engine::tick`] is due next.
+    pub fn wake_at(&self) -> Option<Instant> {
+        let line = match &self.line {
+            Line::Free => None,
+            Line::Busy(busy) => Some(busy.until),
+            Line::Quiet { until, .. } | Line::Fence { until, .. } => Some(*until),
+            Line::Knock { again } => Some(*again),
+        };
+        let waiting = self.waiting.as_ref().map(|w| w.until);
+        let block = self.framer.block_missing().map(|_| self.last_rx + BLOCK_STALL);
+        [line, waiting, block].into_iter().flatten().min()
+    }
+
+    /// Bytes for the module, in order; empty when there are none.
+    pub fn take_output(&mut self) -> Bytes {
+        self.output.split().freeze()
+    }
+
+    /// The next thing that happened.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Totals since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The serial port is gone: nothing in flight will be answered. The engine knocks at what comes next.
+    pub fn port_lost(&mut self, now: Instant) {
+        self.fail_all(&Failure::PortLost);
+        self.framer = Framer::default();
+        self.output.clear();
+        self.knock(now);
+    }
+
+    fn on_frame(&mut self, frame: Frame, now: Instant) {
+        match frame {
+            Frame::Line(line) => self.on_line(line, now),
+            Frame::Prompt => self.on_prompt(now),
+            Frame::Message(message) => {
+                tracing::trace!(target: "air780e::line", "< +MSUB: {} bytes on {}", message.payload.len(), message.topic);
+                self.events.push_back(Event::Message(message));
+            }
+            Frame::Broken(broken) => {
+                self.counters.broken += 1;
+                self.events.push_back(Event::Broken(broken));
+            }
+        }
+    }
+
+    fn on_line(&mut self, line: Bytes, now: Instant) {
+        if self.is_echo(&line) {
+            self.events.push_back(Event::Echoes);
+            return;
+        }
+        tracing::trace!(target: "air780e::line", "< {}", line.escape_ascii());
+        let urc = Urc::parse(&line);
+        if let Some(urc) = urc.as_ref().filter(|urc| urc.is_reboot()) {
+            self.fail_all(&Failure::Rebooted);
+            self.events.push_back(Event::Urc(urc.clone()));
+            self.knock(now);
+            return;
+        }
+        let taken = match &mut self.line {
+            Line::Busy(_) => self.busy_takes(&line, urc.is_some(), now),
+            Line::Fence { .. } | Line::Knock { .. } => self.fence_takes(&line, now),
+            Line::Free | Line::Quiet { .. } => false,
+        };
+        if taken {
+            return;
+        }
+        match urc {
+            Some(urc) => self.on_urc(urc),
+            None => self.on_unowned(&line),
+        }
+    }
+
+    /// Whether the line is our own command coming back.
+    fn is_echo(&self, line: &[u8]) -> bool {
+        let sent: &[u8] = match &self.line {
+            Line::Busy(busy) => &busy.exchange.line,
+            Line::Fence { probe, .. } => probe.line,
+            Line::Knock { .. } => KNOCK,
+            Line::Free | Line::Quiet { .. } => return false,
+        };
+        line == sent.trim_ascii_end()
+    }
+
+    fn busy_takes(&mut self, line: &[u8], is_urc: bool, now: Instant) -> bool {
+        let Line::Busy(busy) = &mut self.line else { return false };
+        if let Some(result) = Final::parse(line) {
+            let owes = matches!(busy.exchange.information, Information::Lines(_)) && busy.information.is_empty();
+            let early = busy.stage == Stage::Prompt && result == Final::Ok;
+            if result == Final::Ok && (owes || early) {
+                self.counters.stray += 1;
+                return true;
+            }
+            self.finish(result, now);
+            return true;
+        }
+        let belongs = match busy.exchange.information {
+            Information::None => false,
+            Information::Lines(recognise) => recognise(line),
+            Information::Everything => !is_urc,
+        };
+        if belongs && busy.information.len() + line.len() < MAX_INFORMATION {
+            if !busy.information.is_empty() {
+                busy.information.push(b'\n');
+            }
+            busy.information.extend_from_slice(line);
+        }
+        belongs
+    }
+
+    /// The final result of the command in flight.
+    fn finish(&mut self, result: Final, now: Instant) {
+        let Line::Busy(busy) = std::mem::replace(&mut self.line, Line::Free) else { return };
+        self.framer.forbid_prompt();
+        match (result, busy.exchange.follow_up) {
+            (Final::Refused(refusal), _) => self.done(busy.ticket, Err(Failure::Refused(refusal))),
+            (Final::Ok, None) => self.done(busy.ticket, Ok(busy.information)),
+            (Final::Ok, Some(follow_up)) => {
+                self.waiting = Some(Waiting {
+                    ticket: busy.ticket,
+                    follow_up,
+                    received: false,
+                    information: busy.information,
+                    until: now + follow_up.within,
+                });
+            }
+        }
+    }
+
+    fn fence_takes(&mut self, line: &[u8], now: Instant) -> bool {
+        let is_final = Final::parse(line).is_some();
+        match &mut self.line {
+            // Whatever answer this is, the module answers: ask what cannot be mistaken.
+            Line::Knock { .. } if is_final => self.fence(now),
+            Line::Fence { probe, seen, .. } if (probe.recognise)(line) => *seen = true,
+            Line::Fence { seen, .. } if is_final => {
+                if *seen {
+                    self.line = Line::Free;
+                    self.unanswered = None;
+                    self.events.push_back(Event::Synchronised);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn on_prompt(&mut self, now: Instant) {
+        match &mut self.line {
+            Line::Busy(busy) if busy.stage == Stage::Prompt => {
+                busy.stage = Stage::Final;
+                let data = busy.exchange.data.clone().unwrap_or_default();
+                let within = busy.exchange.final_within;
+                let until = self.send(&data, now) + within;
+                if let Line::Busy(busy) = &mut self.line {
+                    busy.until = until;
+                }
+            }
+            // [engine-4] Late, but what the module waits for now is this payload and nothing else.
+            Line::Quiet { data, .. } => {
+                let data = data.clone();
+                let until = self.send(&data, now) + DATA_MODE_GAP;
+                self.line = Line::Knock { again: until };
+            }
+            _ => self.counters.stray += 1,
+        }
+    }
+
+    fn on_urc(&mut self, urc: Urc) {
+        let ends = self.waiting.as_ref().map(|w| w.follow_up.ends);
+        match (ends, &urc) {
+            (Some(Ends::Connect), Urc::ConnectOk)
+            | (Some(Ends::Connack), Urc::ConnackOk)
+            | (Some(Ends::Suback), Urc::Suback)
+            | (Some(Ends::Unsuback), Urc::Unsuback)
+            | (Some(Ends::Puback), Urc::Puback) => return self.succeed_waiting(),
+            (Some(Ends::Pubcomp), Urc::Pubrec) => {
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.received = true;
+                }
+                return;
+            }
+            (Some(Ends::Pubcomp), Urc::Pubcomp) if self.waiting.as_ref().is_some_and(|w| w.received) => {
+                return self.succeed_waiting();
+            }
+            (Some(Ends::Connect), Urc::ConnectFail) => self.end_waiting(|_| Err(Failure::ConnectFailed)),
+            (Some(Ends::Connect), Urc::AlreadyConnect) => self.end_waiting(|_| Err(Failure::AlreadyConnected)),
+            (Some(_), Urc::Closed) => self.end_waiting(|_| Err(Failure::Closed)),
+            _ => {}
+        }
+        self.events.push_back(Event::Urc(urc));
+    }
+
+    /// A line that is neither an answer nor unsolicited: a late refusal of the command that waits alone, or a stray.
+    fn on_unowned(&mut self, line: &[u8]) {
+        let alone = matches!(self.line, Line::Free) && self.waiting.as_ref().is_some_and(|w| w.follow_up.exclusive);
+        match Final::parse(line) {
+            Some(Final::Refused(refusal)) if alone => self.end_waiting(|_| Err(Failure::Refused(refusal))),
+            _ => self.counters.stray += 1,
+        }
+    }
+
+    fn succeed_waiting(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            self.done(waiting.ticket, Ok(waiting.information));
+        }
+    }
+
+    fn end_waiting(&mut self, outcome: impl FnOnce(Ends) -> Outcome) {
+        if let Some(waiting) = self.waiting.take() {
+            self.done(waiting.ticket, outcome(waiting.follow_up.ends));
+        }
+    }
+
+    fn tick_line(&mut self, now: Instant) {
+        match &self.line {
+            Line::Busy(busy) if now >= busy.until => self.give_up(now),
+            Line::Quiet { until, .. } if now >= *until => self.knock(now),
+            Line::Knock { again } if now >= *again => self.knock(now),
+            Line::Fence { until, .. } if now >= *until => self.knock(now),
+            _ => {}
+        }
+        if let Some(unanswered) = self.unanswered.as_mut().filter(|u| !u.told && now >= u.since + SILENT_AFTER) {
+            unanswered.told = true;
+            self.events.push_back(Event::Silent);
+        }
+    }
+
+    /// The command in flight ran out of time.
+    fn give_up(&mut self, now: Instant) {
+        let Line::Busy(busy) = std::mem::replace(&mut self.line, Line::Free) else { return };
+        self.counters.fenced += 1;
+        match (busy.stage, busy.exchange.data) {
+            (Stage::Prompt, Some(data)) => {
+                self.line = Line::Quiet { until: now + DATA_MODE_GAP, data };
+                self.done(busy.ticket, Err(Failure::NoPrompt));
+            }
+            _ => {
+                self.framer.forbid_prompt();
+                self.knock(now);
+                self.done(busy.ticket, Err(Failure::NoAnswer));
+            }
+        }
+    }
+
+    fn knock(&mut self, now: Instant) {
+        self.framer.forbid_prompt();
+        self.unanswered.get_or_insert(Unanswered { since: now, told: false });
+        let sent = self.send(KNOCK, now);
+        self.line = Line::Knock { again: sent + KNOCK_EVERY };
+    }
+
+    fn fence(&mut self, now: Instant) {
+        self.probe = (self.probe + 1) % PROBES.len();
+        let Some(&probe) = PROBES.get(self.probe) else { return };
+        let until = self.send(probe.line, now) + FENCE_WITHIN;
+        self.line = Line::Fence { probe, seen: false, until };
+    }
+
+    fn fail_all(&mut self, failure: &Failure) {
+        if let Line::Busy(busy) = std::mem::replace(&mut self.line, Line::Free) {
+            self.done(busy.ticket, Err(failure.clone()));
+        }
+        self.end_waiting(|_| Err(failure.clone()));
+    }
+
+    fn done(&mut self, ticket: u64, outcome: Outcome) {
+        self.events.push_back(Event::Done(ticket, outcome));
+    }
+
+    /// Queues bytes for the line; tells when the last of them will have left.
+    fn send(&mut self, bytes: &[u8], now: Instant) -> Instant {
+        self.counters.tx_bytes += bytes.len() as u64;
+        self.output.extend_from_slice(bytes);
+        now + self.byte_time * u32::try_from(self.output.len()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;

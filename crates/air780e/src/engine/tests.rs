@@ -1,0 +1,324 @@
+//! Whose answer is it? Each test is a way in which the module or the line can confuse the question.
+
+use super::*;
+use crate::command::general::{NumericErrors, Raw};
+use crate::command::mqtt::{Connect, OpenTcp, PublishBytes, PublishText, Subscribe, acknowledgement};
+use crate::command::network::GetSignal;
+use crate::command::{Command, exchange};
+use proptest::prelude::*;
+
+struct Bench {
+    engine: Engine,
+    now: Instant,
+}
+
+const IMEI: &[u8] = b"\r\n861551056421746\r\n\r\nOK\r\n";
+
+impl Bench {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { engine: Engine::new(115_200, now), now }
+    }
+
+    /// A bench whose module has answered the knock and the fence.
+    fn synchronised() -> Self {
+        let mut bench = Self::new();
+        assert_eq!(bench.sent(), &b"AT\r"[..]);
+        bench.gets(b"\r\nOK\r\n");
+        assert_eq!(bench.sent(), &b"AT+CGSN\r"[..]);
+        assert_eq!(bench.gets(IMEI), [Event::Synchronised]);
+        bench
+    }
+
+    fn start<C: Command>(&mut self, ticket: u64, command: &C) {
+        self.begin(ticket, exchange(command).unwrap());
+    }
+
+    fn publish(&mut self, ticket: u64, qos: u8) {
+        let mut exchange = exchange(&PublishText { topic: "t", qos, retain: 0, text: "hello" }).unwrap();
+        exchange.follow_up = acknowledgement(qos);
+        self.begin(ticket, exchange);
+    }
+
+    fn begin(&mut self, ticket: u64, exchange: Exchange) {
+        assert!(self.engine.can_start(&exchange));
+        self.engine.start(ticket, exchange, self.now);
+    }
+
+    fn sent(&mut self) -> Bytes {
+        self.engine.take_output()
+    }
+
+    fn gets(&mut self, bytes: &[u8]) -> Vec<Event> {
+        self.engine.receive(bytes, self.now);
+        self.events()
+    }
+
+    fn events(&mut self) -> Vec<Event> {
+        std::iter::from_fn(|| self.engine.next_event()).collect()
+    }
+
+    fn wait(&mut self, seconds: u64) -> Vec<Event> {
+        self.now += Duration::from_secs(seconds);
+        self.engine.tick(self.now);
+        self.events()
+    }
+}
+
+fn ok(ticket: u64) -> Event {
+    Event::Done(ticket, Ok(Vec::new()))
+}
+
+fn said(ticket: u64, information: &str) -> Event {
+    Event::Done(ticket, Ok(information.as_bytes().to_vec()))
+}
+
+fn failed(ticket: u64, failure: Failure) -> Event {
+    Event::Done(ticket, Err(failure))
+}
+
+#[test]
+fn a_question_gets_its_information() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &GetSignal);
+    assert_eq!(bench.sent(), &b"AT+CSQ\r"[..]);
+    assert_eq!(bench.gets(b"\r\n+CSQ: 25,0\r\n\r\nOK\r\n"), [said(1, "+CSQ: 25,0")]);
+}
+
+#[test]
+fn a_urc_between_information_and_ok_is_not_lost_and_not_the_answer() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &GetSignal);
+    let events = bench.gets(b"\r\n+CSQ: 25,0\r\n\r\nCLOSED\r\n\r\nOK\r\n");
+    assert_eq!(events, [Event::Urc(Urc::Closed), said(1, "+CSQ: 25,0")]);
+}
+
+#[test]
+fn a_message_between_command_and_ok_is_delivered() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &NumericErrors);
+    let events = bench.gets(b"\r\n+MSUB: \"t\",6 byte,\r\nOK\r\n\r\n\r\nOK\r\n");
+    let message = Message { topic: "t".into(), payload: Bytes::from_static(b"\r\nOK\r\n") };
+    assert_eq!(events, [Event::Message(message), ok(1)]);
+}
+
+#[test]
+fn an_answer_that_comes_after_its_time_never_reaches_the_next_command() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &NumericErrors);
+    assert_eq!(bench.wait(2), [failed(1, Failure::NoAnswer)]);
+    assert!(!bench.engine.can_start(&exchange(&NumericErrors).unwrap()));
+    bench.sent();
+    assert_eq!(bench.gets(b"\r\nERROR\r\n"), []);
+    assert_eq!(bench.sent(), &b"AT+CGMI\r"[..], "the late answer shows that somebody is there; now the fence");
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), [], "the knock's own answer");
+    assert_eq!(bench.gets(b"\r\n+CGMI: \"AirM2M\"\r\n\r\nOK\r\n"), [Event::Synchronised]);
+    bench.start(2, &NumericErrors);
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), [ok(2)]);
+}
+
+#[test]
+fn an_ok_without_the_information_is_somebody_elses() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &GetSignal);
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), []);
+    assert_eq!(bench.gets(b"\r\n+CSQ: 9,0\r\n\r\nOK\r\n"), [said(1, "+CSQ: 9,0")]);
+}
+
+#[test]
+fn an_answer_said_twice_goes_to_one_command() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &NumericErrors);
+    assert_eq!(bench.gets(b"\r\nOK\r\n\r\nOK\r\n"), [ok(1)]);
+    assert_eq!(bench.engine.counters().stray, 1);
+}
+
+#[test]
+fn a_qos_1_publication_ends_with_puback() {
+    let mut bench = Bench::synchronised();
+    bench.publish(1, 1);
+    assert_eq!(bench.sent(), &b"AT+MPUB=\"t\",1,0,\"hello\"\r"[..]);
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), []);
+    assert_eq!(bench.gets(b"\r\nPUBACK\r\n"), [ok(1)]);
+}
+
+#[test]
+fn a_qos_2_publication_ends_with_both_halves() {
+    let mut bench = Bench::synchronised();
+    bench.publish(1, 2);
+    assert_eq!(bench.gets(b"\r\nOK\r\n\r\nPUBREC\r\n"), []);
+    assert_eq!(bench.gets(b"\r\nPUBCOMP\r\n"), [ok(1)]);
+}
+
+#[test]
+fn a_puback_before_the_ok_acknowledges_nothing() {
+    let mut bench = Bench::synchronised();
+    bench.publish(1, 1);
+    assert_eq!(bench.gets(b"\r\nPUBACK\r\n"), [Event::Urc(Urc::Puback)]);
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), []);
+    assert_eq!(bench.wait(31), [failed(1, Failure::NoFollowUp(Ends::Puback))]);
+}
+
+#[test]
+fn a_question_may_be_asked_while_an_acknowledgement_is_awaited_but_no_second_publication() {
+    let mut bench = Bench::synchronised();
+    bench.publish(1, 1);
+    bench.gets(b"\r\nOK\r\n");
+    assert!(!bench.engine.can_start(&exchange(&Subscribe { filter: "t", qos: 1 }).unwrap()));
+    bench.start(2, &GetSignal);
+    assert_eq!(bench.gets(b"\r\nPUBACK\r\n\r\n+CSQ: 1,0\r\n\r\nOK\r\n"), [ok(1), said(2, "+CSQ: 1,0")]);
+}
+
+#[test]
+fn a_refused_sign_in_is_a_bare_error_after_ok() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &Connect { clean: 1, keep_alive: 120 });
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), []);
+    assert!(!bench.engine.can_start(&exchange(&GetSignal).unwrap()), "its ERROR would be taken for the question's");
+    assert_eq!(bench.gets(b"\r\nERROR\r\n"), [failed(1, Failure::Refused(crate::exchange::Refusal::Error))]);
+}
+
+#[test]
+fn a_connection_fails_in_each_of_its_ways() {
+    let ways: [(&[u8], Failure); 4] = [
+        (b"\r\nOK\r\n\r\nSTATE: IP INITIAL\r\n\r\nCONNECT FAIL\r\n", Failure::ConnectFailed),
+        (b"\r\nOK\r\n\r\nALREADY CONNECT\r\n", Failure::AlreadyConnected),
+        (b"\r\nOK\r\n\r\nCLOSED\r\n", Failure::Closed),
+        (b"\r\n+CME ERROR: 767\r\n", Failure::Refused(crate::exchange::Refusal::Cme(767))),
+    ];
+    for (answer, failure) in ways {
+        let mut bench = Bench::synchronised();
+        bench.start(1, &OpenTcp { host: "h", port: 1883 });
+        assert!(bench.gets(answer).contains(&failed(1, failure)));
+    }
+}
+
+#[test]
+fn data_goes_only_after_the_prompt_and_nothing_behind_it() {
+    let mut bench = Bench::synchronised();
+    let payload = Bytes::from_static(b"\0\xffOK\r\n> ");
+    let mut exchange = exchange(&PublishBytes { topic: "t", qos: 1, retain: 0, payload: payload.clone() }).unwrap();
+    exchange.follow_up = acknowledgement(1);
+    bench.begin(1, exchange);
+    assert_eq!(bench.sent(), &b"AT+MPUBEX=\"t\",1,0,8\r\n"[..]);
+    assert_eq!(bench.gets(b"\r\n"), []);
+    assert_eq!(bench.sent(), &b""[..]);
+    bench.gets(b"> ");
+    assert_eq!(bench.sent(), payload);
+    assert_eq!(bench.gets(b"\r\nOK\r\n\r\nPUBACK\r\n"), [ok(1)]);
+}
+
+#[test]
+fn no_byte_is_sent_while_the_module_may_wait_for_payload() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    bench.sent();
+    assert_eq!(bench.wait(10), [failed(1, Failure::NoPrompt)]);
+    bench.wait(5);
+    assert_eq!(bench.sent(), &b""[..]);
+    bench.wait(1);
+    assert_eq!(bench.sent(), &b"AT\r"[..]);
+}
+
+#[test]
+fn a_prompt_that_comes_late_gets_the_payload_it_was_asked_for() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    bench.sent();
+    bench.wait(10);
+    bench.gets(b"\r\n>");
+    assert_eq!(bench.sent(), &b"payload"[..]);
+    bench.gets(b"\r\nOK\r\n");
+    assert_eq!(bench.sent(), &b"AT+CGMI\r"[..]);
+}
+
+#[test]
+fn an_error_instead_of_the_prompt_ends_the_command() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    let refused = Failure::Refused(crate::exchange::Refusal::Cme(767));
+    assert_eq!(bench.gets(b"\r\n+CME ERROR: 767\r\n"), [failed(1, refused)]);
+    assert_eq!(bench.gets(b">"), [], "no prompt is expected any more");
+}
+
+#[test]
+fn a_reboot_fails_everything_in_flight_and_the_line_is_fenced_anew() {
+    let mut bench = Bench::synchronised();
+    bench.publish(1, 1);
+    bench.gets(b"\r\nOK\r\n");
+    bench.start(2, &GetSignal);
+    bench.sent();
+    assert_eq!(
+        bench.gets(b"\r\n+CS^boot.rom'v\x01'!\\n\r\nRDY\r\n"),
+        [
+            failed(2, Failure::Rebooted),
+            failed(1, Failure::Rebooted),
+            Event::Urc(Urc::RomBanner),
+            Event::Urc(Urc::Ready)
+        ]
+    );
+    assert!(!bench.engine.can_start(&exchange(&GetSignal).unwrap()));
+}
+
+#[test]
+fn an_echo_is_told_and_is_no_answer() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &Raw("AT+CSQ"));
+    assert_eq!(bench.gets(b"AT+CSQ\r\r\n+CSQ: 3,0\r\n\r\nOK\r\n"), [Event::Echoes, said(1, "+CSQ: 3,0")]);
+}
+
+#[test]
+fn a_silent_module_is_told_once_and_knocked_at_for_ever() {
+    let mut bench = Bench::new();
+    let mut told = 0;
+    for _ in 0..60 {
+        told += bench.wait(1).iter().filter(|e| **e == Event::Silent).count();
+        assert_eq!(bench.sent().as_ref().first(), Some(&b'A'));
+    }
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn a_lost_port_fails_what_is_in_flight() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &NumericErrors);
+    bench.engine.port_lost(bench.now);
+    assert_eq!(bench.events(), [failed(1, Failure::PortLost)]);
+}
+
+#[test]
+fn a_message_that_stalls_does_not_swallow_the_line_for_ever() {
+    let mut bench = Bench::synchronised();
+    assert_eq!(bench.gets(b"\r\n+MSUB: \"t\",100 byte,half"), []);
+    assert_eq!(bench.wait(4), [Event::Broken(Broken::Stalled)]);
+    assert_eq!(bench.gets(b"\r\nCLOSED\r\n"), [Event::Urc(Urc::Closed)]);
+}
+
+proptest! {
+    /// Whatever the module says, each command ends exactly once, and the engine always comes back.
+    #[test]
+    fn every_command_ends_exactly_once(noise in proptest::collection::vec(
+        prop_oneof![
+            Just(&b"\r\nOK\r\n"[..]), Just(&b"\r\nERROR\r\n"[..]), Just(&b"\r\nPUBACK\r\n"[..]), Just(&b"\r\nCLOSED\r\n"[..]),
+            Just(&b"\r\nRDY\r\n"[..]), Just(&b"\r\n>"[..]), Just(&b"\r\n+CSQ: 1,1\r\n"[..]), Just(&b"\x00\xff"[..]),
+            Just(&b"+MSUB: \"t\",9 byte,"[..]), Just(&b"\r\n861551056421746\r\n"[..]), Just(&b""[..]),
+        ], 0..80), waits in proptest::collection::vec(0u64..20, 80)) {
+        let mut bench = Bench::new();
+        let (mut started, mut ended) = (0u64, Vec::new());
+        for (bytes, wait) in noise.iter().zip(&waits) {
+            let mut publication = exchange(&PublishText { topic: "t", qos: 1, retain: 0, text: "x" }).unwrap();
+            publication.follow_up = acknowledgement(1);
+            if bench.engine.can_start(&publication) {
+                started += 1;
+                bench.engine.start(started, publication, bench.now);
+            }
+            let mut events = bench.gets(bytes);
+            events.extend(bench.wait(*wait));
+            ended.extend(events.into_iter().filter_map(|e| match e { Event::Done(ticket, _) => Some(ticket), _ => None }));
+        }
+        bench.engine.port_lost(bench.now);
+        ended.extend(bench.events().into_iter().filter_map(|e| match e { Event::Done(ticket, _) => Some(ticket), _ => None }));
+        ended.sort_unstable();
+        prop_assert_eq!(ended, (1..=started).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,549 @@
+//! The link: from wherever the module is to where it is wanted. A convergence loop without I/O; see `LIFECYCLE.md`.
+//!
+//! [`Link::next`] compares what is wanted with what has been observed and names the one step that comes next; its
+//! outcome is an observation again. So a new desire needs no cancelling, and a reboot is nothing but the loss of all
+//! observations.
+//!
+//! * [link-1] `RDY` or the ROM banner at any time: everything is sent again.
+//! * [link-2] A new desire wins over whatever is going on.
+//! * [link-3] One attempt is tried once; its failure is told once.
+//! * [link-4] Every connect sets the receive mode first; the module forgets it at a reset and may keep it otherwise.
+//! * [link-5] A missing acknowledgement ends the session: without packet ids, a late one would be taken for the next.
+//! * [link-6] Whatever hints at a lost session is confirmed with the module before it is believed; a lost one is torn
+//!   down before the next is tried, within two commands' time.
+
+use crate::command::general::Sim;
+use crate::command::network::{Registration, SignalQuality};
+use crate::exchange::{Ends, Failure, Refusal};
+use crate::session::{Desired, Session};
+use crate::status::{Identity, Phase};
+use crate::step::{SETUP, Seen, Step, opening};
+use crate::urc::Urc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A registration takes 2 to 30 s; asking every second finds it soon and costs 20 bytes on a line that is idle anyway.
+const NETWORK_RETRY: Duration = Duration::from_secs(1);
+/// A busy SIM card is ready within some 10 s.
+const SIM_RETRY: Duration = Duration::from_secs(2);
+/// After a set-up command was not answered.
+const SETUP_RETRY: Duration = Duration::from_millis(500);
+/// How often signal, registration and session are looked at while all is well.
+const POLL_EVERY: Duration = Duration::from_secs(60);
+
+/// What the link has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The module said who it is.
+    Identified(Identity),
+    /// The session of this attempt is up.
+    Online(u64),
+    /// The session of this attempt is down, or could not be opened.
+    Offline(u64, Down),
+    /// The broker confirmed a subscription.
+    Subscribed(String),
+    /// A subscription failed; it is tried again with the next session.
+    NotSubscribed(String, Failure),
+}
+
+/// Why a session is down.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Down {
+    /// The connection to the broker could not be made.
+    #[error("the connection to the broker could not be made ({0})")]
+    Unreachable(Failure),
+    /// The broker refused the sign-in. The module does not print the return code.
+    #[error("the broker refused the sign-in ({0})")]
+    Refused(Failure),
+    /// The session could not be set up for another reason.
+    #[error("the session could not be opened ({0})")]
+    Failed(Failure),
+    /// The broker or the network closed the connection.
+    #[error("the connection was closed")]
+    Closed,
+    /// The module says that there is no session any more.
+    #[error("the session is gone")]
+    Gone,
+    /// The broker did not acknowledge a message in time.
+    #[error("the broker did not acknowledge a message in time")]
+    NotAcknowledged,
+    /// The module rebooted.
+    #[error("the module rebooted")]
+    Rebooted,
+    /// The serial port is gone.
+    #[error("the serial port is gone")]
+    PortLost,
+    /// It is not wanted any more.
+    #[error("not wanted any more")]
+    Unwanted,
+}
+
+/// Where the session stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing is known, or the last session failed: it is torn down first.
+    Unknown,
+    /// `MDISCONNECT` was sent.
+    Disconnected,
+    /// The module has no connection.
+    Closed,
+    /// Opening: this many of the opening steps are done.
+    Opening(Arc<Session>, usize),
+    /// Up.
+    Up(Arc<Session>),
+}
+
+/// Everything that was observed since the module last booted.
+#[derive(Debug)]
+struct Observed {
+    /// The module answers, and its answers can be told apart.
+    synchronised: bool,
+    /// This many of the set-up steps are done.
+    set_up: usize,
+    sim: Option<Sim>,
+    pin_sent: bool,
+    registration: Option<Registration>,
+    attached: bool,
+    stage: Stage,
+    subscriptions: BTreeMap<String, u8>,
+    /// The session may be gone: ask before it is used again.
+    suspect: bool,
+    /// Messages wait in the cache: the module is in cache mode, though it was told not to.
+    cached: bool,
+}
+
+impl Observed {
+    fn nothing(stage: Stage) -> Self {
+        Self {
+            synchronised: false,
+            set_up: 0,
+            sim: None,
+            pin_sent: false,
+            registration: None,
+            attached: false,
+            stage,
+            subscriptions: BTreeMap::new(),
+            suspect: false,
+            cached: false,
+        }
+    }
+}
+
+/// The link of one module.
+#[derive(Debug)]
+pub struct Link {
+    desired: Desired,
+    observed: Observed,
+    identity: Identity,
+    signal: Option<SignalQuality>,
+    pin: Option<String>,
+    /// The attempt that failed: not tried again.
+    failed: Option<u64>,
+    not_before: Instant,
+    poll_at: Instant,
+    poll: VecDeque<Step>,
+    boots: u64,
+    notices: VecDeque<Notice>,
+}
+
+impl Link {
+    /// A link of which nothing is known. `pin` is the SIM card's, if it has one.
+    pub fn new(pin: Option<String>, now: Instant) -> Self {
+        Self {
+            desired: Desired::default(),
+            observed: Observed::nothing(Stage::Unknown),
+            identity: Identity::default(),
+            signal: None,
+            pin,
+            failed: None,
+            not_before: now,
+            poll_at: now,
+            poll: VecDeque::new(),
+            boots: 0,
+            notices: VecDeque::new(),
+        }
+    }
+
+    /// From now on this is wanted.
+    pub fn want(&mut self, desired: Desired) {
+        self.desired = desired;
+        let wanted = self.desired.session.as_ref().map(|s| s.attempt);
+        if self.current().is_some_and(|s| Some(s.attempt) != wanted) {
+            self.down(Down::Unwanted);
+        }
+    }
+
+    /// The step that comes next; `None` when there is nothing to do now.
+    pub fn next(&mut self, now: Instant) -> Option<Step> {
+        if !self.observed.synchronised || now < self.not_before {
+            return None;
+        }
+        self.setup_step()
+            .or_else(|| self.network_step())
+            .or_else(|| self.session_step())
+            .or_else(|| self.subscription_step())
+            .or_else(|| self.poll_step(now))
+    }
+
+    /// When [`Link::next`] may have something to do although nothing happens.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.observed.synchronised.then(|| self.not_before.max(self.poll_at.min(self.not_before + POLL_EVERY)))
+    }
+
+    /// Whether a message may be published now.
+    pub fn may_publish(&self) -> bool {
+        let o = &self.observed;
+        o.synchronised && matches!(o.stage, Stage::Up(_)) && o.attached && !o.suspect
+    }
+
+    /// Whether the raw console may use the line: the module has been set up.
+    pub fn may_ask(&self) -> bool {
+        self.observed.synchronised
+    }
+
+    /// The next thing to tell.
+    pub fn next_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// The module's answers can be told apart (again).
+    pub fn synchronised(&mut self) {
+        self.observed.synchronised = true;
+    }
+
+    /// The line is being fenced: the module's answers cannot be told apart for now.
+    pub fn unsynchronised(&mut self) {
+        self.observed.synchronised = false;
+        // What an unanswered command did is unknown.
+        self.observed.suspect |= matches!(self.observed.stage, Stage::Up(_));
+    }
+
+    /// The module echoes. If it had been told not to, it has rebooted unseen.
+    pub fn echoes(&mut self) {
+        if self.observed.set_up > 0 {
+            self.rebooted();
+            self.observed.synchronised = true;
+        }
+    }
+
+    /// The serial port is gone; another module may come back.
+    pub fn port_lost(&mut self) {
+        self.down(Down::PortLost);
+        self.observed = Observed::nothing(Stage::Unknown);
+    }
+
+    /// The module said something on its own.
+    pub fn on_urc(&mut self, urc: &Urc, now: Instant) {
+        match urc {
+            Urc::RomBanner => self.rebooted(),
+            Urc::Ready => {
+                self.boots += 1;
+                self.rebooted();
+            }
+            Urc::Closed => self.closed(),
+            Urc::BearerLost | Urc::Service(false) | Urc::Mode(0) => {
+                self.observed.registration = None;
+                self.observed.attached = false;
+                self.observed.suspect |= matches!(self.observed.stage, Stage::Up(_));
+            }
+            Urc::BearerUp | Urc::Service(true) => self.not_before = now,
+            Urc::Sim(present) => {
+                self.observed.sim = None;
+                self.observed.pin_sent &= *present;
+                self.observed.registration = None;
+            }
+            Urc::Cached(_) => self.observed.cached = true,
+            _ => {}
+        }
+    }
+
+    /// A publication ended.
+    pub fn published(&mut self, outcome: &Result<(), Failure>, now: Instant) {
+        match outcome {
+            // An acknowledged publication is progress: nothing needs to be asked for a while.
+            Ok(()) => self.poll_at = now + POLL_EVERY,
+            Err(Failure::NoFollowUp(_)) => self.down(Down::NotAcknowledged),
+            Err(Failure::Closed) => self.closed(),
+            Err(_) => self.observed.suspect |= matches!(self.observed.stage, Stage::Up(_)),
+        }
+    }
+
+    /// A step ended.
+    pub fn done(&mut self, step: Step, outcome: Result<Seen, Failure>, now: Instant) {
+        match outcome {
+            Ok(seen) => self.saw(step, seen, now),
+            Err(failure) => self.failed(step, failure, now),
+        }
+    }
+
+    fn setup_step(&self) -> Option<Step> {
+        SETUP.get(self.observed.set_up).cloned()
+    }
+
+    fn network_step(&self) -> Option<Step> {
+        let o = &self.observed;
+        match o.sim {
+            None => return Some(Step::Sim),
+            Some(Sim::Pin) if !o.pin_sent && self.pin.is_some() => return self.pin.clone().map(Step::EnterPin),
+            Some(Sim::Pin | Sim::Locked) => return Some(Step::Sim),
+            Some(Sim::Ready) => {}
+        }
+        if !o.registration.is_some_and(Registration::is_registered) {
+            return Some(Step::Registration);
+        }
+        (!o.attached).then_some(Step::Attachment)
+    }
+
+    fn session_step(&mut self) -> Option<Step> {
+        if self.observed.cached {
+            return Some(Step::ReadCached);
+        }
+        match &self.observed.stage {
+            Stage::Unknown => Some(Step::Disconnect),
+            Stage::Disconnected => Some(Step::CloseConnection),
+            Stage::Closed => {
+                let session = self.desired.session.clone().filter(|s| Some(s.attempt) != self.failed)?;
+                let step = opening(&session, 0);
+                self.observed.stage = Stage::Opening(session, 0);
+                step
+            }
+            Stage::Opening(session, done) => opening(session, *done),
+            Stage::Up(_) => self.observed.suspect.then_some(Step::SessionState),
+        }
+    }
+
+    fn subscription_step(&self) -> Option<Step> {
+        if !matches!(self.observed.stage, Stage::Up(_)) {
+            return None;
+        }
+        let (have, want) = (&self.observed.subscriptions, &self.desired.subscriptions);
+        let surplus = have.keys().find(|filter| !want.contains_key(*filter)).cloned().map(Step::Unsubscribe);
+        let missing = || {
+            let (filter, qos) = want.iter().find(|(filter, qos)| have.get(*filter) != Some(qos))?;
+            Some(Step::Subscribe(filter.clone(), *qos))
+        };
+        surplus.or_else(missing)
+    }
+
+    fn poll_step(&mut self, now: Instant) -> Option<Step> {
+        if now >= self.poll_at {
+            self.poll_at = now + POLL_EVERY;
+            self.poll.extend([Step::Signal, Step::Registration]);
+            if matches!(self.observed.stage, Stage::Up(_)) {
+                self.poll.push_back(Step::SessionState);
+            }
+        }
+        self.poll.pop_front()
+    }
+
+    fn saw(&mut self, step: Step, seen: Seen, now: Instant) {
+        match (step, seen) {
+            (Step::Model, Seen::Text(model)) => self.identity.model = model,
+            (Step::Firmware, Seen::Text(firmware)) => self.identity.firmware = firmware,
+            (Step::Imei, Seen::Text(imei)) => {
+                self.identity.imei = imei;
+                self.notices.push_back(Notice::Identified(self.identity.clone()));
+            }
+            (Step::EnterPin(_), _) => {
+                self.observed.pin_sent = true;
+                self.observed.sim = None;
+            }
+            (_, Seen::Sim(sim)) => {
+                self.observed.sim = Some(sim);
+                if sim != Sim::Ready {
+                    self.not_before = now + SIM_RETRY;
+                }
+            }
+            (_, Seen::Signal(signal)) => self.signal = Some(signal),
+            (_, Seen::Registration(registration)) => {
+                self.observed.registration = Some(registration);
+                if !registration.is_registered() {
+                    self.observed.attached = false;
+                    self.not_before = now + NETWORK_RETRY;
+                }
+            }
+            (_, Seen::Attached(attached)) => {
+                self.observed.attached = attached;
+                if !attached {
+                    self.not_before = now + NETWORK_RETRY;
+                }
+            }
+            (_, Seen::SessionState(state)) => {
+                self.observed.suspect = false;
+                if state != 1 && matches!(self.observed.stage, Stage::Up(_)) {
+                    self.down(Down::Gone);
+                }
+            }
+            (Step::Subscribe(filter, qos), _) => {
+                self.observed.subscriptions.insert(filter.clone(), qos);
+                self.notices.push_back(Notice::Subscribed(filter));
+            }
+            (Step::Unsubscribe(filter), _) => {
+                self.observed.subscriptions.remove(&filter);
+            }
+            (Step::ReadCached, _) => self.cache_read(),
+            (Step::Disconnect, _) => self.observed.stage = Stage::Disconnected,
+            (Step::CloseConnection, _) => self.observed.stage = Stage::Closed,
+            _ => {}
+        }
+        self.advance(now);
+    }
+
+    /// Counts a finished step of the set-up or of the opening.
+    fn advance(&mut self, now: Instant) {
+        if self.observed.set_up < SETUP.len() {
+            self.observed.set_up += 1;
+            return;
+        }
+        let up = match &mut self.observed.stage {
+            Stage::Opening(session, done) => {
+                *done += 1;
+                opening(session, *done).is_none().then(|| session.clone())
+            }
+            _ => None,
+        };
+        if let Some(session) = up {
+            self.notices.push_back(Notice::Online(session.attempt));
+            self.observed.subscriptions.clear();
+            self.observed.suspect = false;
+            self.observed.stage = Stage::Up(session);
+            self.poll_at = now + POLL_EVERY;
+        }
+    }
+
+    fn failed(&mut self, step: Step, failure: Failure, now: Instant) {
+        // Nothing was carried out, or everything is forgotten; the loop begins again by itself.
+        if matches!(failure, Failure::Rebooted | Failure::PortLost) {
+            return;
+        }
+        match step {
+            Step::Disconnect | Step::CloseConnection => return self.saw(step, Seen::Nothing, now),
+            Step::ReadCached => self.cache_read(),
+            Step::Sim => self.not_before = now + SIM_RETRY,
+            Step::EnterPin(_) => {
+                self.observed.pin_sent = true;
+                self.observed.sim = Some(Sim::Locked);
+                self.not_before = now + SIM_RETRY;
+            }
+            Step::Registration | Step::Attachment => self.not_before = now + NETWORK_RETRY,
+            Step::Subscribe(filter, qos) => self.not_subscribed(filter, qos, failure),
+            Step::Unsubscribe(filter) => {
+                self.observed.subscriptions.remove(&filter);
+            }
+            Step::Signal => {}
+            Step::SessionState => self.not_before = now + SETUP_RETRY,
+            step if self.observed.set_up < SETUP.len() => self.setup_failed(&step, &failure, now),
+            step => self.opening_failed(&step, failure, now),
+        }
+    }
+
+    /// Firmware that does not know a set-up command which is not essential does without it.
+    fn setup_failed(&mut self, step: &Step, failure: &Failure, now: Instant) {
+        if matches!(failure, Failure::Refused(_)) && !step.is_essential() {
+            self.advance(now);
+        } else {
+            self.not_before = now + SETUP_RETRY;
+        }
+    }
+
+    fn opening_failed(&mut self, step: &Step, failure: Failure, now: Instant) {
+        match (step, failure) {
+            // A new file is made where none is; that it exists already is as good.
+            (Step::CreateFile(_) | Step::FileSize(_), Failure::Refused(_)) => self.advance(now),
+            (Step::Open { .. }, failure) => self.down(Down::Unreachable(failure)),
+            (Step::Connect { .. }, failure @ Failure::Refused(Refusal::Error)) => self.down(Down::Refused(failure)),
+            (Step::Connect { .. }, failure @ Failure::Closed) => self.down(Down::Refused(failure)),
+            (_, failure) => self.down(Down::Failed(failure)),
+        }
+    }
+
+    fn not_subscribed(&mut self, filter: String, qos: u8, failure: Failure) {
+        match failure {
+            Failure::Closed => self.closed(),
+            Failure::NoFollowUp(Ends::Suback) => self.down(Down::NotAcknowledged),
+            failure => {
+                self.observed.suspect = true;
+                // Not asked again in this session: a filter that the module refuses would be asked for ever.
+                self.observed.subscriptions.insert(filter.clone(), qos);
+                self.notices.push_back(Notice::NotSubscribed(filter, failure));
+            }
+        }
+    }
+
+    /// The mode that was set is not the mode that is: the messages were read, and the next session sets it again.
+    fn cache_read(&mut self) {
+        self.observed.cached = false;
+    }
+
+    fn closed(&mut self) {
+        if matches!(self.observed.stage, Stage::Up(_)) {
+            self.down(Down::Closed);
+        }
+    }
+
+    fn rebooted(&mut self) {
+        self.down(Down::Rebooted);
+        self.observed = Observed::nothing(Stage::Closed);
+    }
+
+    /// The session of the attempt that is up or being opened.
+    fn current(&self) -> Option<&Arc<Session>> {
+        match &self.observed.stage {
+            Stage::Opening(session, _) | Stage::Up(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// Ends the current attempt, if there is one.
+    fn down(&mut self, reason: Down) {
+        let Some(attempt) = self.current().map(|s| s.attempt) else { return };
+        self.failed = Some(attempt);
+        self.notices.push_back(Notice::Offline(attempt, reason));
+        self.observed.stage = Stage::Unknown;
+        self.observed.suspect = false;
+        self.observed.subscriptions.clear();
+    }
+
+    /// Who the module is, once it has said so.
+    pub fn identity(&self) -> Option<&Identity> {
+        (!self.identity.imei.is_empty()).then_some(&self.identity)
+    }
+
+    /// The last signal report.
+    pub fn signal(&self) -> Option<SignalQuality> {
+        self.signal
+    }
+
+    /// The last registration report since the module booted.
+    pub fn registration(&self) -> Option<Registration> {
+        self.observed.registration
+    }
+
+    /// How often the module was seen to boot.
+    pub fn boots(&self) -> u64 {
+        self.boots
+    }
+
+    /// How far the way is gone.
+    pub fn phase(&self) -> Phase {
+        let o = &self.observed;
+        if !o.synchronised {
+            return Phase::NoAnswer;
+        }
+        if o.set_up < SETUP.len() {
+            return Phase::SettingUp;
+        }
+        match (o.sim, &o.stage) {
+            (_, Stage::Up(_)) => Phase::Online,
+            (None, _) => Phase::NoSim,
+            (Some(Sim::Pin | Sim::Locked), _) => Phase::SimLocked,
+            _ if !o.attached => Phase::Searching,
+            (_, Stage::Opening(..)) => Phase::Connecting,
+            _ => Phase::Attached,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! What a user of the module wants of it: an MQTT session and subscriptions.
+
+use crate::command::mqtt::MAX_NAME;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// Longest host name. Source: the SDK's own MQTT command takes 128 bytes; the manual names no limit.
+pub const MAX_HOST: usize = 128;
+
+/// What is wanted. The driver works towards it from wherever the module is; a new desire replaces the old at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// The MQTT session; `None` wants the module offline.
+    pub session: Option<Arc<Session>>,
+    /// Topic filters and their QoS.
+    pub subscriptions: BTreeMap<String, u8>,
+}
+
+/// One attempt at an MQTT session. When it fails, nothing is tried until a session with another `attempt` is wanted:
+/// how often to try is a matter of the broker and not of the module.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Tells attempts apart.
+    pub attempt: u64,
+    /// Host name or dotted address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// TLS; `None` is plain TCP.
+    pub tls: Option<Tls>,
+    /// Client ID.
+    pub client_id: String,
+    /// User name and password; `None` signs in anonymously.
+    pub credentials: Option<(String, Zeroizing<String>)>,
+    /// Keep-alive, in seconds.
+    pub keep_alive: u16,
+    /// Whether the broker forgets the session when it ends.
+    pub clean: bool,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({} to {}:{}, tls {})", self.attempt, self.host, self.port, self.tls.is_some())
+    }
+}
+
+/// How the module makes sure whom it talks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The name sent to the server and looked for in its certificate.
+    pub host_name: String,
+    /// Certificates (PEM) of which one must have signed the server's; `None` encrypts without verification.
+    pub roots: Option<Roots>,
+}
+
+/// Root certificates as a file of the module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roots {
+    /// File name in the module, at most 64 bytes; other content needs another name.
+    pub name: String,
+    /// PEM, at most 10,240 bytes.
+    pub pem: Bytes,
+}
+
+/// What the module would not take.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// A string above the module's limit.
+    #[error("the {what} has {len} bytes; the module takes at most {max}")]
+    TooLong {
+        /// Which string.
+        what: &'static str,
+        /// Its length, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// An empty string where one is needed.
+    #[error("the {0} is empty")]
+    Empty(&'static str),
+    /// A control character, which no name may hold.
+    #[error("the {0} holds a control character")]
+    Control(&'static str),
+}
+
+impl Session {
+    /// Checks everything against the module's limits, before anything is sent.
+    ///
+    /// # Errors
+    /// [`Unusable`] names the string that does not fit.
+    pub fn check(&self) -> Result<(), Unusable> {
+        name("host", &self.host, MAX_HOST)?;
+        name("client ID", &self.client_id, MAX_NAME)?;
+        if let Some((user, password)) = &self.credentials {
+            name("user name", user, MAX_NAME)?;
+            name("password", password, MAX_NAME)?;
+        }
+        if let Some(tls) = &self.tls {
+            name("TLS host name", &tls.host_name, MAX_HOST)?;
+            if let Some(roots) = &tls.roots {
+                name("certificate file name", &roots.name, 64)?;
+                length("certificate file", roots.pem.len(), crate::command::ssl::MAX_WRITE)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks a topic or topic filter against the module's limits.
+///
+/// # Errors
+/// [`Unusable`] says what does not fit.
+pub fn check_topic(topic: &str) -> Result<(), Unusable> {
+    name("topic", topic, MAX_NAME)
+}
+
+fn name(what: &'static str, text: &str, max: usize) -> Result<(), Unusable> {
+    length(what, text.len(), max)?;
+    match text.chars().any(char::is_control) {
+        true => Err(Unusable::Control(what)),
+        false => Ok(()),
+    }
+}
+
+fn length(what: &'static str, len: usize, max: usize) -> Result<(), Unusable> {
+    match len {
+        0 => Err(Unusable::Empty(what)),
+        _ if len > max => Err(Unusable::TooLong { what, len, max }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> Session {
+        Session {
+            attempt: 1,
+            host: "broker".into(),
+            port: 1883,
+            tls: None,
+            client_id: "id".into(),
+            credentials: Some(("user".into(), Zeroizing::new("hunter2".into()))),
+            keep_alive: 300,
+            clean: true,
+        }
+    }
+
+    #[test]
+    fn names_are_taken_up_to_the_modules_limit_and_not_beyond() {
+        let mut session = session();
+        session.client_id = "x".repeat(256);
+        assert_eq!(session.check(), Ok(()));
+        session.client_id.push('x');
+        assert_eq!(session.check(), Err(Unusable::TooLong { what: "client ID", len: 257, max: 256 }));
+    }
+
+    #[test]
+    fn an_empty_or_broken_name_is_refused_before_it_is_sent() {
+        assert_eq!(Session { host: String::new(), ..session() }.check(), Err(Unusable::Empty("host")));
+        assert_eq!(Session { host: "a\rb".into(), ..session() }.check(), Err(Unusable::Control("host")));
+        assert_eq!(check_topic("a\nb"), Err(Unusable::Control("topic")));
+    }
+
+    #[test]
+    fn the_password_is_not_shown() {
+        assert!(!format!("{:?}", session()).contains("hunter2"));
+    }
+}
