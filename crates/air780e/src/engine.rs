@@ -86,6 +86,7 @@ pub struct Engine {
 /// Who has the line.
 #[derive(Debug)]
 enum Line {
+    NoPort,
     Free,
     Busy(Busy),
     /// A prompt is overdue: silence, so that nothing becomes payload.
@@ -137,12 +138,11 @@ struct Unanswered {
 }
 
 impl Engine {
-    /// An engine that knows nothing of the module yet, and begins to knock.
-    /// `baud` is the rate of the line in bits per second.
+    /// An engine without a port. `baud` is the rate of the line in bits per second.
     pub fn new(baud: u32, now: Instant) -> Self {
-        let mut engine = Self {
+        Self {
             framer: Framer::default(),
-            line: Line::Free,
+            line: Line::NoPort,
             waiting: None,
             output: BytesMut::new(),
             events: VecDeque::new(),
@@ -151,9 +151,12 @@ impl Engine {
             probe: 0,
             unanswered: None,
             counters: Counters::default(),
-        };
-        engine.knock(now);
-        engine
+        }
+    }
+
+    /// Whether a command may be started at all.
+    pub fn is_free(&self) -> bool {
+        matches!(self.line, Line::Free)
     }
 
     /// Whether `exchange` may be started now.
@@ -208,7 +211,7 @@ impl Engine {
     /// When [`Engine::tick`] is due next.
     pub fn wake_at(&self) -> Option<Instant> {
         let line = match &self.line {
-            Line::Free => None,
+            Line::NoPort | Line::Free => None,
             Line::Busy(busy) => Some(busy.until),
             Line::Quiet { until, .. } | Line::Fence { until, .. } => Some(*until),
             Line::Knock { again } => Some(*again),
@@ -233,11 +236,17 @@ impl Engine {
         self.counters
     }
 
-    /// The serial port is gone: nothing in flight will be answered. The engine knocks at what comes next.
-    pub fn port_lost(&mut self, now: Instant) {
+    /// The serial port is gone: nothing in flight will be answered.
+    pub fn port_lost(&mut self) {
         self.fail_all(&Failure::PortLost);
         self.framer = Framer::default();
+        self.line = Line::NoPort;
+    }
+
+    /// There is a port (again). The engine knocks at whatever is behind it.
+    pub fn port_opened(&mut self, now: Instant) {
         self.output.clear();
+        self.unanswered = None;
         self.knock(now);
     }
 
@@ -272,7 +281,7 @@ impl Engine {
         let taken = match &mut self.line {
             Line::Busy(_) => self.busy_takes(&line, urc.is_some(), now),
             Line::Fence { .. } | Line::Knock { .. } => self.fence_takes(&line, now),
-            Line::Free | Line::Quiet { .. } => false,
+            Line::NoPort | Line::Free | Line::Quiet { .. } => false,
         };
         if taken {
             return;
@@ -289,7 +298,7 @@ impl Engine {
             Line::Busy(busy) => &busy.exchange.line,
             Line::Fence { probe, .. } => probe.line,
             Line::Knock { .. } => KNOCK,
-            Line::Free | Line::Quiet { .. } => return false,
+            Line::NoPort | Line::Free | Line::Quiet { .. } => return false,
         };
         line == sent.trim_ascii_end()
     }

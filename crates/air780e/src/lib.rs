@@ -4,8 +4,16 @@
 //! task that owns the serial port. Clouds, configuration files and queues may not live here.
 
 pub mod command;
+mod driver;
 pub mod engine;
 pub mod exchange;
 mod fence;
 pub mod frame;
+pub mod link;
+pub mod modem;
+pub mod session;
+pub mod status;
+pub mod step;
 pub mod urc;
+
+pub use modem::{Config, Event, Modem, Publication, PublishError};

@@ -97,8 +97,8 @@ enum Stage {
 /// Everything that was observed since the module last booted.
 #[derive(Debug)]
 struct Observed {
-    /// The module answers, and its answers can be told apart.
-    synchronised: bool,
+    /// The module answers.
+    answers: bool,
     /// This many of the set-up steps are done.
     set_up: usize,
     sim: Option<Sim>,
@@ -109,14 +109,14 @@ struct Observed {
     subscriptions: BTreeMap<String, u8>,
     /// The session may be gone: ask before it is used again.
     suspect: bool,
-    /// Messages wait in the cache: the module is in cache mode, though it was told not to.
-    cached: bool,
+    /// What puts right a receive mode that is not the one that was set, and fetches the messages it kept back.
+    repairs: VecDeque<Step>,
 }
 
 impl Observed {
     fn nothing(stage: Stage) -> Self {
         Self {
-            synchronised: false,
+            answers: false,
             set_up: 0,
             sim: None,
             pin_sent: false,
@@ -125,7 +125,7 @@ impl Observed {
             stage,
             subscriptions: BTreeMap::new(),
             suspect: false,
-            cached: false,
+            repairs: VecDeque::new(),
         }
     }
 }
@@ -142,6 +142,8 @@ pub struct Link {
     failed: Option<u64>,
     not_before: Instant,
     poll_at: Instant,
+    /// When the broker last acknowledged something.
+    progress_at: Instant,
     poll: VecDeque<Step>,
     boots: u64,
     notices: VecDeque<Notice>,
@@ -159,6 +161,7 @@ impl Link {
             failed: None,
             not_before: now,
             poll_at: now,
+            progress_at: now,
             poll: VecDeque::new(),
             boots: 0,
             notices: VecDeque::new(),
@@ -174,9 +177,9 @@ impl Link {
         }
     }
 
-    /// The step that comes next; `None` when there is nothing to do now.
+    /// The step that comes next; `None` when there is nothing to do now. Asked when the line is free.
     pub fn next(&mut self, now: Instant) -> Option<Step> {
-        if !self.observed.synchronised || now < self.not_before {
+        if now < self.not_before {
             return None;
         }
         self.setup_step()
@@ -187,19 +190,14 @@ impl Link {
     }
 
     /// When [`Link::next`] may have something to do although nothing happens.
-    pub fn wake_at(&self) -> Option<Instant> {
-        self.observed.synchronised.then(|| self.not_before.max(self.poll_at.min(self.not_before + POLL_EVERY)))
+    pub fn wake_at(&self, now: Instant) -> Instant {
+        if now < self.not_before { self.not_before } else { self.poll_at }
     }
 
     /// Whether a message may be published now.
     pub fn may_publish(&self) -> bool {
         let o = &self.observed;
-        o.synchronised && matches!(o.stage, Stage::Up(_)) && o.attached && !o.suspect
-    }
-
-    /// Whether the raw console may use the line: the module has been set up.
-    pub fn may_ask(&self) -> bool {
-        self.observed.synchronised
+        matches!(o.stage, Stage::Up(_)) && o.attached && !o.suspect
     }
 
     /// The next thing to tell.
@@ -207,23 +205,16 @@ impl Link {
         self.notices.pop_front()
     }
 
-    /// The module's answers can be told apart (again).
-    pub fn synchronised(&mut self) {
-        self.observed.synchronised = true;
-    }
-
-    /// The line is being fenced: the module's answers cannot be told apart for now.
-    pub fn unsynchronised(&mut self) {
-        self.observed.synchronised = false;
-        // What an unanswered command did is unknown.
-        self.observed.suspect |= matches!(self.observed.stage, Stage::Up(_));
+    /// Whether the module answers.
+    pub fn answers(&mut self, answers: bool) {
+        self.observed.answers = answers;
     }
 
     /// The module echoes. If it had been told not to, it has rebooted unseen.
     pub fn echoes(&mut self) {
         if self.observed.set_up > 0 {
             self.rebooted();
-            self.observed.synchronised = true;
+            self.observed.answers = true;
         }
     }
 
@@ -245,7 +236,7 @@ impl Link {
             Urc::BearerLost | Urc::Service(false) | Urc::Mode(0) => {
                 self.observed.registration = None;
                 self.observed.attached = false;
-                self.observed.suspect |= matches!(self.observed.stage, Stage::Up(_));
+                self.suspect();
             }
             Urc::BearerUp | Urc::Service(true) => self.not_before = now,
             Urc::Sim(present) => {
@@ -253,7 +244,9 @@ impl Link {
                 self.observed.pin_sent &= *present;
                 self.observed.registration = None;
             }
-            Urc::Cached(_) => self.observed.cached = true,
+            Urc::Cached(_) if self.observed.repairs.is_empty() => {
+                self.observed.repairs.extend([Step::DirectMessages, Step::ReadCached]);
+            }
             _ => {}
         }
     }
@@ -261,16 +254,18 @@ impl Link {
     /// A publication ended.
     pub fn published(&mut self, outcome: &Result<(), Failure>, now: Instant) {
         match outcome {
-            // An acknowledged publication is progress: nothing needs to be asked for a while.
-            Ok(()) => self.poll_at = now + POLL_EVERY,
+            Ok(()) => self.progress_at = now,
             Err(Failure::NoFollowUp(_)) => self.down(Down::NotAcknowledged),
             Err(Failure::Closed) => self.closed(),
-            Err(_) => self.observed.suspect |= matches!(self.observed.stage, Stage::Up(_)),
+            Err(_) => self.suspect(),
         }
     }
 
     /// A step ended.
     pub fn done(&mut self, step: Step, outcome: Result<Seen, Failure>, now: Instant) {
+        if self.observed.repairs.front() == Some(&step) {
+            self.observed.repairs.pop_front();
+        }
         match outcome {
             Ok(seen) => self.saw(step, seen, now),
             Err(failure) => self.failed(step, failure, now),
@@ -296,8 +291,8 @@ impl Link {
     }
 
     fn session_step(&mut self) -> Option<Step> {
-        if self.observed.cached {
-            return Some(Step::ReadCached);
+        if let Some(repair) = self.observed.repairs.front() {
+            return Some(repair.clone());
         }
         match &self.observed.stage {
             Stage::Unknown => Some(Step::Disconnect),
@@ -330,7 +325,8 @@ impl Link {
         if now >= self.poll_at {
             self.poll_at = now + POLL_EVERY;
             self.poll.extend([Step::Signal, Step::Registration]);
-            if matches!(self.observed.stage, Stage::Up(_)) {
+            // An acknowledged publication has shown already that the session lives.
+            if matches!(self.observed.stage, Stage::Up(_)) && now >= self.progress_at + POLL_EVERY {
                 self.poll.push_back(Step::SessionState);
             }
         }
@@ -338,6 +334,12 @@ impl Link {
     }
 
     fn saw(&mut self, step: Step, seen: Seen, now: Instant) {
+        // The file is there already: making and writing it fall away.
+        let skip = match (&step, &seen) {
+            (Step::FileSize(session), Seen::FileSize(size)) if Some(*size) == roots_size(session) => 2,
+            _ => 0,
+        };
+        self.advance(&step, skip, now);
         match (step, seen) {
             (Step::Model, Seen::Text(model)) => self.identity.model = model,
             (Step::Firmware, Seen::Text(firmware)) => self.identity.firmware = firmware,
@@ -365,8 +367,9 @@ impl Link {
             }
             (_, Seen::Attached(attached)) => {
                 self.observed.attached = attached;
-                if !attached {
-                    self.not_before = now + NETWORK_RETRY;
+                match attached {
+                    true => self.poll.push_back(Step::Signal),
+                    false => self.not_before = now + NETWORK_RETRY,
                 }
             }
             (_, Seen::SessionState(state)) => {
@@ -382,23 +385,20 @@ impl Link {
             (Step::Unsubscribe(filter), _) => {
                 self.observed.subscriptions.remove(&filter);
             }
-            (Step::ReadCached, _) => self.cache_read(),
             (Step::Disconnect, _) => self.observed.stage = Stage::Disconnected,
             (Step::CloseConnection, _) => self.observed.stage = Stage::Closed,
             _ => {}
         }
-        self.advance(now);
     }
 
-    /// Counts a finished step of the set-up or of the opening.
-    fn advance(&mut self, now: Instant) {
-        if self.observed.set_up < SETUP.len() {
+    /// Counts a finished step of the set-up or of the opening, if it is the one that was due.
+    fn advance(&mut self, step: &Step, skip: usize, now: Instant) {
+        if SETUP.get(self.observed.set_up) == Some(step) {
             self.observed.set_up += 1;
-            return;
         }
         let up = match &mut self.observed.stage {
-            Stage::Opening(session, done) => {
-                *done += 1;
+            Stage::Opening(session, done) if opening(session, *done).as_ref() == Some(step) => {
+                *done += 1 + skip;
                 opening(session, *done).is_none().then(|| session.clone())
             }
             _ => None,
@@ -413,13 +413,16 @@ impl Link {
     }
 
     fn failed(&mut self, step: Step, failure: Failure, now: Instant) {
+        if matches!(failure, Failure::NoAnswer | Failure::NoPrompt) {
+            self.suspect();
+        }
         // Nothing was carried out, or everything is forgotten; the loop begins again by itself.
         if matches!(failure, Failure::Rebooted | Failure::PortLost) {
             return;
         }
         match step {
-            Step::Disconnect | Step::CloseConnection => return self.saw(step, Seen::Nothing, now),
-            Step::ReadCached => self.cache_read(),
+            Step::Disconnect | Step::CloseConnection => self.saw(step, Seen::Nothing, now),
+            Step::ReadCached | Step::Signal => {}
             Step::Sim => self.not_before = now + SIM_RETRY,
             Step::EnterPin(_) => {
                 self.observed.pin_sent = true;
@@ -431,7 +434,6 @@ impl Link {
             Step::Unsubscribe(filter) => {
                 self.observed.subscriptions.remove(&filter);
             }
-            Step::Signal => {}
             Step::SessionState => self.not_before = now + SETUP_RETRY,
             step if self.observed.set_up < SETUP.len() => self.setup_failed(&step, &failure, now),
             step => self.opening_failed(&step, failure, now),
@@ -441,7 +443,7 @@ impl Link {
     /// Firmware that does not know a set-up command which is not essential does without it.
     fn setup_failed(&mut self, step: &Step, failure: &Failure, now: Instant) {
         if matches!(failure, Failure::Refused(_)) && !step.is_essential() {
-            self.advance(now);
+            self.advance(step, 0, now);
         } else {
             self.not_before = now + SETUP_RETRY;
         }
@@ -450,10 +452,10 @@ impl Link {
     fn opening_failed(&mut self, step: &Step, failure: Failure, now: Instant) {
         match (step, failure) {
             // A new file is made where none is; that it exists already is as good.
-            (Step::CreateFile(_) | Step::FileSize(_), Failure::Refused(_)) => self.advance(now),
-            (Step::Open { .. }, failure) => self.down(Down::Unreachable(failure)),
-            (Step::Connect { .. }, failure @ Failure::Refused(Refusal::Error)) => self.down(Down::Refused(failure)),
-            (Step::Connect { .. }, failure @ Failure::Closed) => self.down(Down::Refused(failure)),
+            (Step::CreateFile(_) | Step::FileSize(_), Failure::Refused(_)) => self.advance(step, 0, now),
+            (Step::Open(_), failure) => self.down(Down::Unreachable(failure)),
+            (Step::Connect(_), failure @ Failure::Refused(Refusal::Error)) => self.down(Down::Refused(failure)),
+            (Step::Connect(_), failure @ Failure::Closed) => self.down(Down::Refused(failure)),
             (_, failure) => self.down(Down::Failed(failure)),
         }
     }
@@ -463,7 +465,7 @@ impl Link {
             Failure::Closed => self.closed(),
             Failure::NoFollowUp(Ends::Suback) => self.down(Down::NotAcknowledged),
             failure => {
-                self.observed.suspect = true;
+                self.suspect();
                 // Not asked again in this session: a filter that the module refuses would be asked for ever.
                 self.observed.subscriptions.insert(filter.clone(), qos);
                 self.notices.push_back(Notice::NotSubscribed(filter, failure));
@@ -471,15 +473,15 @@ impl Link {
         }
     }
 
-    /// The mode that was set is not the mode that is: the messages were read, and the next session sets it again.
-    fn cache_read(&mut self) {
-        self.observed.cached = false;
-    }
-
     fn closed(&mut self) {
         if matches!(self.observed.stage, Stage::Up(_)) {
             self.down(Down::Closed);
         }
+    }
+
+    /// Something does not look as a living session does.
+    fn suspect(&mut self) {
+        self.observed.suspect = matches!(self.observed.stage, Stage::Up(_));
     }
 
     fn rebooted(&mut self) {
@@ -528,7 +530,7 @@ impl Link {
     /// How far the way is gone.
     pub fn phase(&self) -> Phase {
         let o = &self.observed;
-        if !o.synchronised {
+        if !o.answers {
             return Phase::NoAnswer;
         }
         if o.set_up < SETUP.len() {
@@ -543,6 +545,10 @@ impl Link {
             _ => Phase::Attached,
         }
     }
+}
+
+fn roots_size(session: &Session) -> Option<usize> {
+    Some(session.tls.as_ref()?.roots.as_ref()?.pem.len())
 }
 
 #[cfg(test)]

@@ -75,3 +75,145 @@ pub enum Step {
     /// `AT+MQTTMSGGET`.
     ReadCached,
 }
+
+/// What every boot needs, in this order. Identity comes early: support starts with it.
+pub const SETUP: [Step; 7] =
+    [Step::EchoOff, Step::NumericErrors, Step::Model, Step::Firmware, Step::Imei, Step::AutoUpgradeOff, Step::SleepOff];
+
+/// What an answer lets one see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It was done; nothing else.
+    Nothing,
+    /// A name or number of the module.
+    Text(String),
+    /// The SIM card.
+    Sim(Sim),
+    /// The signal.
+    Signal(SignalQuality),
+    /// The registration.
+    Registration(Registration),
+    /// Whether the module is attached to the packet network.
+    Attached(bool),
+    /// 0 offline, 1 session up, 2 connected without session.
+    SessionState(u8),
+    /// The size of a file in the module, in bytes.
+    FileSize(usize),
+}
+
+/// The n-th step of opening a session; `None` behind the last.
+pub fn opening(session: &Arc<Session>, n: usize) -> Option<Step> {
+    let mut steps = vec![Step::DirectMessages, Step::PlainMessages];
+    if let Some(tls) = &session.tls {
+        // Dates are not checked: at sign-in the module's clock may still be unset, and the root is our own choice.
+        steps.extend([Step::TlsNumber("sslversion", 3), Step::TlsNumber("ignorelocaltime", 1)]);
+        steps.push(Step::TlsText("hostname", tls.host_name.clone()));
+        match &tls.roots {
+            None => steps.push(Step::TlsNumber("seclevel", 0)),
+            Some(roots) => steps.extend([
+                Step::FileSize(session.clone()),
+                Step::CreateFile(session.clone()),
+                Step::WriteFile(session.clone()),
+                Step::TlsText("cacert", roots.name.clone()),
+                Step::TlsNumber("seclevel", 1),
+            ]),
+        }
+    }
+    steps.extend([Step::Configure(session.clone()), Step::Open(session.clone()), Step::Connect(session.clone())]);
+    steps.into_iter().nth(n)
+}
+
+impl Step {
+    /// Whether nothing can go on without it.
+    pub fn is_essential(&self) -> bool {
+        matches!(self, Self::EchoOff | Self::Imei)
+    }
+
+    /// The command on the line.
+    ///
+    /// # Errors
+    /// [`TooLong`] if a name in it makes the line longer than the module reads.
+    pub fn exchange(&self) -> Result<Exchange, TooLong> {
+        match self {
+            Self::EchoOff => exchange(&EchoOff),
+            Self::NumericErrors => exchange(&NumericErrors),
+            Self::Model => exchange(&Model),
+            Self::Firmware => exchange(&Firmware),
+            Self::Imei => exchange(&SerialNumber),
+            Self::AutoUpgradeOff => exchange(&AutoUpgradeOff),
+            Self::SleepOff => exchange(&SleepOff),
+            Self::Sim => exchange(&SimStatus),
+            Self::EnterPin(pin) => exchange(&EnterPin { pin }),
+            Self::Signal => exchange(&GetSignal),
+            Self::Registration => exchange(&GetRegistration),
+            Self::Attachment => exchange(&GetAttachment),
+            Self::Disconnect => exchange(&Disconnect),
+            Self::CloseConnection => exchange(&CloseConnection),
+            Self::DirectMessages => exchange(&DirectMessages),
+            Self::PlainMessages => exchange(&PlainMessages),
+            Self::TlsNumber(key, value) => exchange(&SetNumber { key, context: MQTT_CONTEXT, value: *value }),
+            Self::TlsText(key, value) => exchange(&SetText { key, context: MQTT_CONTEXT, value }),
+            Self::FileSize(session) => with_roots(session, |roots| exchange(&GetFileSize { name: &roots.name })),
+            Self::CreateFile(session) => with_roots(session, |roots| exchange(&CreateFile { name: &roots.name })),
+            Self::WriteFile(session) => {
+                with_roots(session, |roots| exchange(&WriteFile { name: &roots.name, content: roots.pem.clone() }))
+            }
+            Self::Configure(session) => configure(session),
+            Self::Open(session) => open(session),
+            Self::Connect(session) => {
+                exchange(&Connect { clean: u8::from(session.clean), keep_alive: session.keep_alive })
+            }
+            Self::Subscribe(filter, qos) => exchange(&Subscribe { filter, qos: *qos }),
+            Self::Unsubscribe(filter) => exchange(&Unsubscribe { filter }),
+            Self::SessionState => exchange(&GetSessionState),
+            Self::ReadCached => exchange(&ReadCached),
+        }
+    }
+
+    /// Reads the information of the answer.
+    ///
+    /// # Errors
+    /// [`Failure::Unreadable`] if it is not what this step's command answers.
+    pub fn read(&self, information: &[u8]) -> Result<Seen, Failure> {
+        Ok(match self {
+            Self::Model => Seen::Text(parse(&Model, information)?.text.0),
+            Self::Firmware => Seen::Text(parse(&Firmware, information)?.text.0),
+            Self::Imei => Seen::Text(parse(&SerialNumber, information)?.0),
+            Self::Sim => Seen::Sim(parse(&SimStatus, information)?),
+            Self::Signal => Seen::Signal(parse(&GetSignal, information)?),
+            Self::Registration => Seen::Registration(parse(&GetRegistration, information)?.stat.into()),
+            Self::Attachment => Seen::Attached(parse(&GetAttachment, information)?.state == 1),
+            Self::SessionState => Seen::SessionState(parse(&GetSessionState, information)?.state),
+            Self::FileSize(_) => Seen::FileSize(parse(&GetFileSize { name: "" }, information)?.size),
+            _ => Seen::Nothing,
+        })
+    }
+}
+
+/// `information` may hold more lines than one when the line repeated itself: the last one counts.
+fn parse<C: Command>(command: &C, information: &[u8]) -> Result<C::Response, Failure> {
+    let last = information.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+    AtatCmd::parse(command, Ok(last)).map_err(|_| Failure::Unreadable)
+}
+
+fn with_roots(session: &Session, then: impl FnOnce(&Roots) -> Result<Exchange, TooLong>) -> Result<Exchange, TooLong> {
+    match session.tls.as_ref().and_then(|tls| tls.roots.as_ref()) {
+        Some(roots) => then(roots),
+        // Such a step is only made of a session that has roots; one that asks nothing of the module stands in.
+        None => exchange(&crate::command::general::At),
+    }
+}
+
+fn configure(session: &Session) -> Result<Exchange, TooLong> {
+    match &session.credentials {
+        None => exchange(&ConfigureAnonymous { client_id: &session.client_id }),
+        Some((user, password)) => exchange(&Configure { client_id: &session.client_id, user, password }),
+    }
+}
+
+fn open(session: &Session) -> Result<Exchange, TooLong> {
+    match &session.tls {
+        None => exchange(&OpenTcp { host: &session.host, port: session.port }),
+        Some(_) => exchange(&OpenTls { host: &session.host, port: session.port }),
+    }
+}

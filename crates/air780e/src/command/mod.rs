@@ -110,6 +110,11 @@ impl Information {
 }
 
 #[cfg(test)]
+pub(crate) fn line_of<C: Command>(command: &C) -> String {
+    String::from_utf8(exchange(command).unwrap().line).unwrap()
+}
+
+#[cfg(test)]
 mod tests {
     use super::{general, mqtt, network, ssl};
     use atat::AtatCmd as _;
@@ -134,9 +139,4 @@ mod tests {
             }
         }
     }
-}
-
-#[cfg(test)]
-pub(crate) fn line_of<C: Command>(command: &C) -> String {
-    String::from_utf8(exchange(command).unwrap().line).unwrap()
 }

@@ -17,7 +17,9 @@ const IMEI: &[u8] = b"\r\n861551056421746\r\n\r\nOK\r\n";
 impl Bench {
     fn new() -> Self {
         let now = Instant::now();
-        Self { engine: Engine::new(115_200, now), now }
+        let mut engine = Engine::new(115_200, now);
+        engine.port_opened(now);
+        Self { engine, now }
     }
 
     /// A bench whose module has answered the knock and the fence.
@@ -282,7 +284,7 @@ fn a_silent_module_is_told_once_and_knocked_at_for_ever() {
 fn a_lost_port_fails_what_is_in_flight() {
     let mut bench = Bench::synchronised();
     bench.start(1, &NumericErrors);
-    bench.engine.port_lost(bench.now);
+    bench.engine.port_lost();
     assert_eq!(bench.events(), [failed(1, Failure::PortLost)]);
 }
 
@@ -316,7 +318,7 @@ proptest! {
             events.extend(bench.wait(*wait));
             ended.extend(events.into_iter().filter_map(|e| match e { Event::Done(ticket, _) => Some(ticket), _ => None }));
         }
-        bench.engine.port_lost(bench.now);
+        bench.engine.port_lost();
         ended.extend(bench.events().into_iter().filter_map(|e| match e { Event::Done(ticket, _) => Some(ticket), _ => None }));
         ended.sort_unstable();
         prop_assert_eq!(ended, (1..=started).collect::<Vec<_>>());

@@ -1,0 +1,386 @@
+//! The driver: the one task that owns the serial port.
+//!
+//! It feeds the [`Engine`] with bytes and the [`Link`] with what the engine understood, puts on the line what comes
+//! next, and hands what users asked for back to them. Steps of the link come before publications, and those before
+//! questions from the console.
+
+use crate::command::general::Raw;
+use crate::command::mqtt::{MAX_INLINE, MAX_PAYLOAD, PublishBytes, PublishText, acknowledgement};
+use crate::command::{TooLong, exchange};
+use crate::engine::{Engine, Event as Line};
+use crate::exchange::{Exchange, Failure, Outcome};
+use crate::link::{Link, Notice};
+use crate::modem::{Event, Publication, PublishError, Request};
+use crate::session::{Desired, check_topic};
+use crate::status::{Phase, Status};
+use crate::step::Step;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Publications that wait for the line; a user hands over the next while one is in flight.
+const MAX_WAITING: usize = 8;
+/// How often a port that cannot be opened is tried again. A USB module needs some 5 s to come back after a reset.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
+
+/// Channels between the driver and its users.
+pub(crate) struct Channels {
+    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) desired: watch::Receiver<Desired>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) status: watch::Sender<Status>,
+}
+
+/// What a command on the line was for.
+enum Purpose {
+    Step(Step),
+    Publication(oneshot::Sender<Result<(), PublishError>>),
+    Question(oneshot::Sender<Result<Vec<String>, Failure>>),
+}
+
+struct Waiting<T> {
+    exchange: Exchange,
+    reply: oneshot::Sender<T>,
+}
+
+/// Everything but the port.
+pub(crate) struct Driver {
+    engine: Engine,
+    link: Link,
+    in_flight: HashMap<u64, Purpose>,
+    next_ticket: u64,
+    publications: VecDeque<Waiting<Result<(), PublishError>>>,
+    questions: VecDeque<Waiting<Result<Vec<String>, Failure>>>,
+    channels: Channels,
+}
+
+impl Driver {
+    pub(crate) fn new(baud: u32, pin: Option<String>, channels: Channels) -> Self {
+        let now = now();
+        Self {
+            engine: Engine::new(baud, now),
+            link: Link::new(pin, now),
+            in_flight: HashMap::new(),
+            next_ticket: 0,
+            publications: VecDeque::new(),
+            questions: VecDeque::new(),
+            channels,
+        }
+    }
+
+    /// Drives whatever port `open` gives, again and again, until all users are gone.
+    pub(crate) async fn run<S, F>(mut self, mut open: F)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        F: FnMut() -> io::Result<S>,
+    {
+        let mut told = None;
+        loop {
+            let error = match open() {
+                Ok(port) => {
+                    told = None;
+                    match self.drive(port).await {
+                        Ended::Unused => return,
+                        Ended::PortLost(error) => error,
+                    }
+                }
+                Err(error) => error,
+            };
+            let error = error.to_string();
+            if told.as_ref() != Some(&error) {
+                tracing::warn!(error, "the serial port cannot be used; trying again every second");
+                told = Some(error.clone());
+            }
+            self.port_lost(error);
+            if !self.wait_for_port().await {
+                return;
+            }
+        }
+    }
+
+    /// Refuses what is asked for while there is no port. Tells whether anybody is left to ask.
+    async fn wait_for_port(&mut self) -> bool {
+        let reopen = tokio::time::sleep(REOPEN_EVERY);
+        tokio::pin!(reopen);
+        loop {
+            tokio::select! {
+                () = &mut reopen => return true,
+                request = self.channels.requests.recv() => match request {
+                    Some(request) => self.request(request),
+                    None => return false,
+                },
+                changed = self.channels.desired.changed() => if changed.is_err() { return false } else { self.want() },
+            }
+            self.pump(now());
+        }
+    }
+
+    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, port: S) -> Ended {
+        let (mut reader, mut writer) = tokio::io::split(port);
+        let mut input = [0; 4096];
+        let mut output = Bytes::new();
+        self.engine.port_opened(now());
+        self.want();
+        loop {
+            self.pump(now());
+            if output.is_empty() {
+                output = self.engine.take_output();
+            }
+            let wake_at = self.wake_at();
+            tokio::select! {
+                read = reader.read(&mut input) => match read {
+                    Ok(0) => return Ended::PortLost(io::ErrorKind::UnexpectedEof.into()),
+                    Ok(len) => self.engine.receive(input.get(..len).unwrap_or_default(), now()),
+                    Err(error) => return Ended::PortLost(error),
+                },
+                // Never flushed: on a serial port that would block the whole thread until the last bit is out.
+                written = writer.write(&output), if !output.is_empty() => match written {
+                    Ok(len) => drop(output.split_to(len.min(output.len()))),
+                    Err(error) => return Ended::PortLost(error),
+                },
+                request = self.channels.requests.recv(), if self.has_room() => match request {
+                    Some(request) => self.request(request),
+                    None => return Ended::Unused,
+                },
+                changed = self.channels.desired.changed() => match changed {
+                    Ok(()) => self.want(),
+                    Err(_) => return Ended::Unused,
+                },
+                () = tokio::time::sleep_until(wake_at.into()) => self.engine.tick(now()),
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.publications.len() < MAX_WAITING && self.questions.len() < MAX_WAITING
+    }
+
+    fn wake_at(&self) -> Instant {
+        // While the line is taken, the link has no say: its next step comes when the line is free.
+        let link = self.may_step().then(|| self.link.wake_at(now()));
+        let wake_at = [self.engine.wake_at(), link].into_iter().flatten().min();
+        wake_at.unwrap_or_else(|| now() + Duration::from_secs(60))
+    }
+
+    fn may_step(&self) -> bool {
+        self.engine.is_free() && !self.in_flight.values().any(|purpose| matches!(purpose, Purpose::Step(_)))
+    }
+
+    fn want(&mut self) {
+        let desired = self.channels.desired.borrow_and_update().clone();
+        self.link.want(desired);
+    }
+
+    /// Brings engine, link and users up to date with each other, until nothing is left to do now.
+    fn pump(&mut self, now: Instant) {
+        self.engine.tick(now);
+        loop {
+            while let Some(event) = self.engine.next_event() {
+                self.on_line(event, now);
+            }
+            while let Some(notice) = self.link.next_notice() {
+                self.on_notice(notice);
+            }
+            if !self.start_next(now) {
+                break;
+            }
+        }
+        self.refuse_what_cannot_go();
+        self.show();
+    }
+
+    fn on_line(&mut self, event: Line, now: Instant) {
+        match event {
+            Line::Done(ticket, outcome) => self.done(ticket, outcome, now),
+            Line::Urc(urc) => self.link.on_urc(&urc, now),
+            Line::Message(message) => self.tell(Event::Message(message)),
+            Line::Broken(broken) => tracing::warn!(%broken, "bytes were lost on the serial line"),
+            Line::Synchronised => self.link.answers(true),
+            Line::Echoes => self.link.echoes(),
+            Line::Silent => {
+                tracing::warn!("the module does not answer");
+                self.link.answers(false);
+            }
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        let event = match notice {
+            Notice::Identified(identity) => {
+                tracing::info!(model = identity.model, firmware = identity.firmware, imei = identity.imei, "module");
+                Event::Identified(identity)
+            }
+            Notice::Online(attempt) => Event::Online(attempt),
+            Notice::Offline(attempt, reason) => Event::Offline(attempt, reason),
+            Notice::Subscribed(filter) => Event::Subscribed(filter),
+            Notice::NotSubscribed(filter, failure) => Event::NotSubscribed(filter, failure),
+        };
+        self.tell(event);
+    }
+
+    fn tell(&self, event: Event) {
+        if let Err(mpsc::error::TrySendError::Full(event)) = self.channels.events.try_send(event) {
+            tracing::error!(?event, "an event was dropped: its reader does not keep up");
+        }
+    }
+
+    fn done(&mut self, ticket: u64, outcome: Outcome, now: Instant) {
+        match self.in_flight.remove(&ticket) {
+            None => {}
+            Some(Purpose::Step(step)) => {
+                let seen = outcome.and_then(|information| step.read(&information));
+                if let Err(failure) = &seen {
+                    tracing::debug!(?step, %failure, "step failed");
+                }
+                self.link.done(step, seen, now);
+            }
+            Some(Purpose::Publication(reply)) => {
+                let outcome = outcome.map(|_| ());
+                self.link.published(&outcome, now);
+                // Whoever asked may have gone; the publication was made all the same.
+                let _ = reply.send(outcome.map_err(PublishError::Failed));
+            }
+            Some(Purpose::Question(reply)) => {
+                let lines = outcome.map(|text| String::from_utf8_lossy(&text).lines().map(str::to_owned).collect());
+                let _ = reply.send(lines);
+            }
+        }
+    }
+
+    /// Puts the next command on the line; tells whether there was one.
+    fn start_next(&mut self, now: Instant) -> bool {
+        self.start_step(now) || self.start_publication(now) || self.start_question(now)
+    }
+
+    fn start_step(&mut self, now: Instant) -> bool {
+        if !self.may_step() {
+            return false;
+        }
+        let Some(step) = self.link.next(now) else { return false };
+        match step.exchange() {
+            // A step that has to wait for an acknowledgement is named again afterwards.
+            Ok(exchange) if !self.engine.can_start(&exchange) => false,
+            Ok(exchange) => {
+                self.start(exchange, Purpose::Step(step), now);
+                true
+            }
+            Err(too_long) => {
+                self.link.done(step, Err(too_long.into()), now);
+                true
+            }
+        }
+    }
+
+    fn start_publication(&mut self, now: Instant) -> bool {
+        let next = self.publications.front();
+        if !self.link.may_publish() || !next.is_some_and(|next| self.engine.can_start(&next.exchange)) {
+            return false;
+        }
+        let Some(Waiting { exchange, reply }) = self.publications.pop_front() else { return false };
+        self.start(exchange, Purpose::Publication(reply), now);
+        true
+    }
+
+    fn start_question(&mut self, now: Instant) -> bool {
+        if !self.questions.front().is_some_and(|next| self.engine.can_start(&next.exchange)) {
+            return false;
+        }
+        let Some(Waiting { exchange, reply }) = self.questions.pop_front() else { return false };
+        self.start(exchange, Purpose::Question(reply), now);
+        true
+    }
+
+    fn start(&mut self, exchange: Exchange, purpose: Purpose, now: Instant) {
+        self.next_ticket += 1;
+        self.in_flight.insert(self.next_ticket, purpose);
+        self.engine.start(self.next_ticket, exchange, now);
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Publish(publication, reply) => match publication_exchange(&publication) {
+                Ok(exchange) => self.publications.push_back(Waiting { exchange, reply }),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Request::Ask(line, reply) => match exchange(&Raw(&line)) {
+                Ok(exchange) => self.questions.push_back(Waiting { exchange, reply }),
+                Err(too_long) => drop(reply.send(Err(too_long.into()))),
+            },
+        }
+    }
+
+    /// Publications do not wait for a session: who publishes keeps them and hears at once that there is none.
+    fn refuse_what_cannot_go(&mut self) {
+        if self.link.phase() != Phase::Online {
+            for waiting in self.publications.drain(..) {
+                let _ = waiting.reply.send(Err(PublishError::Offline));
+            }
+        }
+    }
+
+    fn port_lost(&mut self, error: String) {
+        let now = now();
+        self.engine.port_lost();
+        self.pump(now);
+        self.link.port_lost();
+        self.pump(now);
+        for waiting in self.questions.drain(..) {
+            let _ = waiting.reply.send(Err(Failure::PortLost));
+        }
+        self.channels.status.send_modify(|status| {
+            status.phase = Phase::NoPort;
+            status.port_error = Some(error);
+        });
+    }
+
+    /// Updates the status, and wakes whoever watches it only if something changed besides the counters.
+    fn show(&self) {
+        let status = Status {
+            phase: self.link.phase(),
+            identity: self.link.identity().cloned(),
+            signal: self.link.signal(),
+            registration: self.link.registration(),
+            boots: self.link.boots(),
+            counters: self.engine.counters(),
+            port_error: None,
+        };
+        self.channels.status.send_if_modified(|old| {
+            let changed = Status { counters: status.counters, ..old.clone() } != status;
+            *old = status;
+            changed
+        });
+    }
+}
+
+/// Why the driver stopped driving a port.
+enum Ended {
+    PortLost(io::Error),
+    Unused,
+}
+
+/// `MPUB` for what is short and plain, `MPUBEX` for everything else. An empty payload goes as text, because the data
+/// phase takes at least one byte.
+fn publication_exchange(publication: &Publication) -> Result<Exchange, PublishError> {
+    let Publication { topic, payload, qos, retain } = publication;
+    check_topic(topic)?;
+    if payload.len() > MAX_PAYLOAD {
+        return Err(PublishError::TooLarge { len: payload.len(), max: MAX_PAYLOAD });
+    }
+    let retain = u8::from(*retain);
+    let plain = payload.len() <= MAX_INLINE && payload.iter().all(|&b| (0x20..0x7f).contains(&b));
+    let mut exchange = match std::str::from_utf8(payload) {
+        Ok(text) if plain => exchange(&PublishText { topic, qos: *qos, retain, text }),
+        _ => exchange(&PublishBytes { topic, qos: *qos, retain, payload: payload.clone() }),
+    }
+    .map_err(|too_long: TooLong| PublishError::Failed(too_long.into()))?;
+    exchange.follow_up = acknowledgement(*qos);
+    Ok(exchange)
+}
+
+/// The clock of the event loop, which tests can turn.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,157 @@
+//! The module as its users see it: one handle, any number of clones, over the one task that owns the port.
+
+use crate::driver::{Channels, Driver};
+use crate::exchange::Failure;
+use crate::frame::Message;
+use crate::link::Down;
+use crate::session::{Desired, Unusable};
+use crate::status::{Identity, Status};
+use bytes::Bytes;
+use std::io;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_serial::SerialPortBuilderExt;
+
+/// Events that wait for their reader. With messages of the largest size that is 4 MiB.
+const EVENTS: usize = 1024;
+/// Requests that wait for the driver.
+const REQUESTS: usize = 16;
+
+/// How the module is reached.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// A tty, a USB CDC-ACM port or a pty.
+    pub port: String,
+    /// Bits per second.
+    pub baud: u32,
+    /// The PIN of the SIM card, if it asks for one.
+    pub pin: Option<String>,
+}
+
+/// A message for the broker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Publication {
+    /// At most 256 bytes.
+    pub topic: String,
+    /// At most 4,100 bytes.
+    pub payload: Bytes,
+    /// 0, 1 or 2.
+    pub qos: u8,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
+}
+
+/// Why a publication was not acknowledged. Unless the variant says otherwise, it may have been made all the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// There is no session. Nothing was sent.
+    #[error("there is no session with the broker")]
+    Offline,
+    /// The topic does not fit the module. Nothing was sent.
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    /// The payload does not fit the module. Nothing was sent.
+    #[error("the payload has {len} bytes; the module sends at most {max}")]
+    TooLarge {
+        /// Length, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
+    /// The module refused it, or the acknowledgement did not come.
+    #[error(transparent)]
+    Failed(Failure),
+}
+
+/// What happens by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The module said who it is.
+    Identified(Identity),
+    /// The session of this attempt is up.
+    Online(u64),
+    /// The session of this attempt is down, or could not be opened.
+    Offline(u64, Down),
+    /// The broker confirmed a subscription.
+    Subscribed(String),
+    /// A subscription was not confirmed.
+    NotSubscribed(String, Failure),
+    /// A message came.
+    Message(Message),
+}
+
+pub(crate) enum Request {
+    Publish(Publication, oneshot::Sender<Result<(), PublishError>>),
+    Ask(String, oneshot::Sender<Result<Vec<String>, Failure>>),
+}
+
+/// A handle to the module. When the last clone is dropped, the driver ends.
+#[derive(Clone, Debug)]
+pub struct Modem {
+    requests: mpsc::Sender<Request>,
+    desired: watch::Sender<Desired>,
+    status: watch::Receiver<Status>,
+}
+
+impl Modem {
+    /// Starts the driver in the current runtime. The port need not exist yet; it is looked for until it does, also
+    /// after it vanished.
+    pub fn start(config: Config) -> (Self, mpsc::Receiver<Event>) {
+        let Config { port, baud, pin } = config;
+        let open = move || {
+            let port = tokio_serial::new(&port, baud).open_native_async();
+            port.map_err(io::Error::from)
+        };
+        Self::start_on(open, baud, pin)
+    }
+
+    /// Starts the driver on whatever `open` gives; it is called again when that ends.
+    pub fn start_on<S, F>(open: F, baud: u32, pin: Option<String>) -> (Self, mpsc::Receiver<Event>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: FnMut() -> io::Result<S> + Send + 'static,
+    {
+        let (requests, requests_rx) = mpsc::channel(REQUESTS);
+        let (desired, desired_rx) = watch::channel(Desired::default());
+        let (events_tx, events) = mpsc::channel(EVENTS);
+        let (status_tx, status) = watch::channel(Status::default());
+        let channels = Channels { requests: requests_rx, desired: desired_rx, events: events_tx, status: status_tx };
+        tokio::spawn(Driver::new(baud, pin, channels).run(open));
+        (Self { requests, desired, status }, events)
+    }
+
+    /// From now on this is wanted, instead of what was wanted before.
+    pub fn want(&self, desired: Desired) {
+        self.desired.send_replace(desired);
+    }
+
+    /// Publishes, and returns when the broker has acknowledged it (QoS 1, 2) or the module has taken it (QoS 0).
+    ///
+    /// Several may be asked for at once; they go in order, one at a time, because the module does not say which
+    /// publication an acknowledgement is for.
+    ///
+    /// # Errors
+    /// [`PublishError`] says why, and whether anything was sent.
+    pub async fn publish(&self, publication: Publication) -> Result<(), PublishError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.requests.send(Request::Publish(publication, reply)).await;
+        sent.map_err(|_| PublishError::Offline)?;
+        answer.await.unwrap_or(Err(PublishError::Offline))
+    }
+
+    /// Sends one command line as it is and returns the lines of its answer, without the final `OK`.
+    ///
+    /// # Errors
+    /// [`Failure`], for example the module's refusal.
+    pub async fn ask(&self, line: &str) -> Result<Vec<String>, Failure> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.requests.send(Request::Ask(line.to_owned(), reply)).await;
+        sent.map_err(|_| Failure::PortLost)?;
+        answer.await.unwrap_or(Err(Failure::PortLost))
+    }
+
+    /// What is known of the module; changes are told when more than the counters changed.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+}
