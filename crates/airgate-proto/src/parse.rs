@@ -1,0 +1,149 @@
+//! From one line of a program to a [`Request`], or to the refusal that says what is wrong with it.
+
+use crate::fields::{Fields, refuse, shown};
+use crate::limits::{
+    DEFAULT_PRIORITY, MAX_AT_BYTES, MAX_DURABLE_BYTES, MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY,
+};
+use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, body, suggest, topic};
+use std::num::NonZeroU32;
+
+/// Reads one line, terminator removed.
+///
+/// # Errors
+/// The refusal to send, under the request's id whenever that can be read.
+pub fn parse_line(line: &[u8]) -> Result<Request, Refusal> {
+    let fields: Fields<'_> = serde_json::from_slice(line).map_err(|e| bad_json(line, &e))?;
+    let id = read_id(&fields)?;
+    match read_op(&fields) {
+        Ok(op) => Ok(Request { id, op }),
+        Err(refusal) => Err(Refusal { id: Some(id), ..refusal }),
+    }
+}
+
+fn bad_json(line: &[u8], error: &serde_json::Error) -> Refusal {
+    let example = r#"send one JSON object a line, such as {"id":1,"op":"ping"}"#;
+    if error.is_data() {
+        return refuse(Code::BadJson, "the line is JSON but not an object", example);
+    }
+    // The column counts bytes from 1; an error at the end of the line is reported there.
+    let column = error.column().clamp(1, line.len().max(1));
+    refuse(Code::BadJson, format!("the line is not JSON from column {column} on: {error}"), example)
+}
+
+fn read_id(fields: &Fields<'_>) -> Result<Id, Refusal> {
+    let hint = format!("add `id`, a string or a number of at most {MAX_ID_BYTES} bytes; the answer bears it");
+    let raw = fields.raw("id").ok_or_else(|| refuse(Code::BadField, "the request has no `id`", hint.clone()))?;
+    Id::from_raw(raw).map_err(|e| refuse(Code::BadField, e.to_string(), hint))
+}
+
+fn read_op(fields: &Fields<'_>) -> Result<Op, Refusal> {
+    let name = fields.text("op")?.ok_or_else(|| {
+        let hint = format!("add `op`, one of: {}", Op::NAMES.join(", "));
+        refuse(Code::BadField, "the request has no `op`", hint)
+    })?;
+    match name.as_str() {
+        "publish" => read_publish(fields).map(Op::Publish),
+        "subscribe" => read_subscription(fields, &name).map(|(filter, durable)| Op::Subscribe { filter, durable }),
+        "unsubscribe" => read_subscription(fields, &name).map(|(filter, durable)| Op::Unsubscribe { filter, durable }),
+        "status" => fields.only(&name, &["id", "op"]).map(|()| Op::Status),
+        "ping" => fields.only(&name, &["id", "op"]).map(|()| Op::Ping),
+        "at" => read_at(fields),
+        _ => {
+            let message = format!("there is no operation `{}`", shown(&name));
+            Err(refuse(Code::UnknownOp, message, suggest::hint(&name, &Op::NAMES, "operations")))
+        }
+    }
+}
+
+fn read_publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
+    fields.only(
+        "publish",
+        &["id", "op", "topic", "payload", "payload_b64", "qos", "priority", "ttl_s", "confirm", "key"],
+    )?;
+    let topic = fields.required_text("publish", "topic")?;
+    topic::validate_name(&topic).map_err(|e| {
+        refuse(
+            Code::BadTopic,
+            format!("`{}` is not a topic: {e}", shown(&topic)),
+            "publish to a topic such as `user/update`",
+        )
+    })?;
+    let qos = match fields.whole("qos", 0, 1)? {
+        Some(0) => Qos::AtMostOnce,
+        _ => Qos::AtLeastOnce,
+    };
+    let level = fields.whole("priority", 0, u32::from(MAX_PRIORITY))?.unwrap_or(u32::from(DEFAULT_PRIORITY));
+    let priority = u8::try_from(level).ok().and_then(Priority::new).unwrap_or_default();
+    Ok(Publish {
+        topic,
+        payload: read_payload(fields)?,
+        qos,
+        priority,
+        ttl_s: fields.whole("ttl_s", 1, u32::MAX)?.and_then(NonZeroU32::new),
+        confirm: fields.flag("confirm")?,
+        key: bounded(fields, "key", MAX_KEY_BYTES)?,
+    })
+}
+
+fn read_payload(fields: &Fields<'_>) -> Result<Vec<u8>, Refusal> {
+    let choice = "give exactly one of `payload` (a string) and `payload_b64` (base64)";
+    let payload = match (fields.text("payload")?, fields.text("payload_b64")?) {
+        (Some(text), None) => text.into_bytes(),
+        (None, Some(text)) => body::decode(&text).map_err(|e| {
+            let hint = "use the standard alphabet (A-Z a-z 0-9 + /), without line breaks";
+            refuse(Code::BadField, format!("`payload_b64` is not base64: {e}"), hint)
+        })?,
+        (None, None) => return Err(refuse(Code::BadField, "`publish` has no payload", choice)),
+        (Some(_), Some(_)) => return Err(refuse(Code::BadField, "`publish` has two payloads", choice)),
+    };
+    if payload.len() > MAX_PAYLOAD_BYTES {
+        let message = format!("the payload is {} bytes long, the limit is {MAX_PAYLOAD_BYTES}", payload.len());
+        return Err(refuse(Code::PayloadTooLarge, message, "send it in parts, or a link to it"));
+    }
+    Ok(payload)
+}
+
+fn read_subscription(fields: &Fields<'_>, op: &str) -> Result<(String, Option<String>), Refusal> {
+    fields.only(op, &["id", "op", "filter", "durable"])?;
+    let filter = fields.required_text(op, "filter")?;
+    topic::validate_filter(&filter).map_err(|e| {
+        let hint = "use a filter such as `user/get`, `user/+` or `user/#`";
+        refuse(Code::BadFilter, format!("`{}` is not a filter: {e}", shown(&filter)), hint)
+    })?;
+    let durable = bounded(fields, "durable", MAX_DURABLE_BYTES)?;
+    match &durable {
+        Some(name) if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) => Err(refuse(
+            Code::BadField,
+            "`durable` has characters that a name may not have",
+            "use letters, digits, `.`, `_` and `-`",
+        )),
+        _ => Ok((filter, durable)),
+    }
+}
+
+fn read_at(fields: &Fields<'_>) -> Result<Op, Refusal> {
+    fields.only("at", &["id", "op", "command"])?;
+    fields.required_text("at", "command")?;
+    let command = bounded(fields, "command", MAX_AT_BYTES)?.unwrap_or_default();
+    // A line end or Ctrl-Z inside would smuggle in a second command or end a data prompt.
+    if command.chars().any(char::is_control) {
+        return Err(refuse(
+            Code::BadField,
+            "`command` has a control character",
+            "send one command, without its line end",
+        ));
+    }
+    Ok(Op::At { command })
+}
+
+/// An optional text of 1 to `max` bytes.
+fn bounded(fields: &Fields<'_>, name: &str, max: usize) -> Result<Option<String>, Refusal> {
+    match fields.text(name)? {
+        Some(text) if text.is_empty() || text.len() > max => Err(refuse(
+            Code::BadField,
+            format!("`{name}` is {} bytes long", text.len()),
+            format!("`{name}` must be 1 to {max} bytes long"),
+        )),
+        other => Ok(other),
+    }
+}

@@ -1,0 +1,213 @@
+//! What a program may ask for.
+
+use crate::limits::{DEFAULT_PRIORITY, MAX_PRIORITY};
+use crate::{Id, body};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
+use std::num::NonZeroU32;
+
+/// One line from a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Comes back in the answer.
+    pub id: Id,
+    /// What is asked for.
+    pub op: Op,
+}
+
+/// The operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Accept a message and get it to the cloud.
+    Publish(Publish),
+    /// Send me the messages that match.
+    Subscribe {
+        /// An MQTT filter.
+        filter: String,
+        /// Keep them under this name while I am away.
+        durable: Option<String>,
+    },
+    /// The end of a subscription; with `durable`, also of what was kept.
+    Unsubscribe {
+        /// As subscribed.
+        filter: String,
+        /// As subscribed.
+        durable: Option<String>,
+    },
+    /// The whole status object.
+    Status,
+    /// Nothing but an answer.
+    Ping,
+    /// A raw AT command; operators only.
+    At {
+        /// Without the line end.
+        command: String,
+    },
+}
+
+impl Op {
+    /// The spellings on the line.
+    pub const NAMES: [&'static str; 6] = ["publish", "subscribe", "unsubscribe", "status", "ping", "at"];
+
+    /// The spelling of this one.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Publish(_) => "publish",
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::Status => "status",
+            Self::Ping => "ping",
+            Self::At { .. } => "at",
+        }
+    }
+}
+
+/// A message to be accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// A topic name, relative to the device unless it begins with `/` or `$`.
+    pub topic: String,
+    /// At most [`MAX_PAYLOAD_BYTES`](crate::limits::MAX_PAYLOAD_BYTES).
+    pub payload: Vec<u8>,
+    /// Default: at least once.
+    pub qos: Qos,
+    /// Who goes first in the outbox.
+    pub priority: Priority,
+    /// Seconds after which it is worthless and dropped; `None` = the configuration's bound alone.
+    pub ttl_s: Option<NonZeroU32>,
+    /// Tell me with a `sent` event when the cloud has acknowledged it.
+    pub confirm: bool,
+    /// Accepting the same key again answers `duplicate` and stores nothing.
+    pub key: Option<String>,
+}
+
+impl Publish {
+    /// A message with the defaults: QoS 1, priority 4, no time limit, no confirmation, no key.
+    pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
+        Self {
+            topic: topic.into(),
+            payload: payload.into(),
+            qos: Qos::AtLeastOnce,
+            priority: Priority::default(),
+            ttl_s: None,
+            confirm: false,
+            key: None,
+        }
+    }
+}
+
+/// How hard a message is tried; `0` and `1` on the line. The clouds have no QoS 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Qos {
+    /// Sent once, not stored, not acknowledged.
+    AtMostOnce,
+    /// Stored and sent until it is acknowledged.
+    AtLeastOnce,
+}
+
+impl From<Qos> for u8 {
+    fn from(qos: Qos) -> Self {
+        match qos {
+            Qos::AtMostOnce => 0,
+            Qos::AtLeastOnce => 1,
+        }
+    }
+}
+
+impl TryFrom<u8> for Qos {
+    type Error = u8;
+
+    fn try_from(number: u8) -> Result<Self, u8> {
+        match number {
+            0 => Ok(Self::AtMostOnce),
+            1 => Ok(Self::AtLeastOnce),
+            other => Err(other),
+        }
+    }
+}
+
+impl Serialize for Qos {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8((*self).into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Qos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u8::deserialize(deserializer)?;
+        Self::try_from(number).map_err(|n| serde::de::Error::custom(format!("qos {n} is neither 0 nor 1")))
+    }
+}
+
+/// 0 to 9; 9 goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Priority(u8);
+
+impl Priority {
+    /// `None` above [`MAX_PRIORITY`].
+    #[must_use]
+    pub fn new(level: u8) -> Option<Self> {
+        (level <= MAX_PRIORITY).then_some(Self(level))
+    }
+
+    /// 0 to 9.
+    #[must_use]
+    pub fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self(DEFAULT_PRIORITY)
+    }
+}
+
+impl Request {
+    /// The request as one line, newline included. What has its default value is left out.
+    #[must_use]
+    pub fn to_line(&self) -> Vec<u8> {
+        crate::frame::to_line(self)
+    }
+}
+
+impl Serialize for Request {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        map.serialize_entry("op", self.op.name())?;
+        match &self.op {
+            Op::Publish(publish) => write_publish(&mut map, publish)?,
+            Op::Subscribe { filter, durable } | Op::Unsubscribe { filter, durable } => {
+                map.serialize_entry("filter", filter)?;
+                if let Some(name) = durable {
+                    map.serialize_entry("durable", name)?;
+                }
+            }
+            Op::At { command } => map.serialize_entry("command", command)?,
+            Op::Status | Op::Ping => {}
+        }
+        map.end()
+    }
+}
+
+fn write_publish<M: SerializeMap>(map: &mut M, publish: &Publish) -> Result<(), M::Error> {
+    map.serialize_entry("topic", &publish.topic)?;
+    body::write(map, &publish.payload)?;
+    if publish.qos != Qos::AtLeastOnce {
+        map.serialize_entry("qos", &publish.qos)?;
+    }
+    if publish.priority != Priority::default() {
+        map.serialize_entry("priority", &publish.priority.get())?;
+    }
+    if let Some(seconds) = publish.ttl_s {
+        map.serialize_entry("ttl_s", &seconds)?;
+    }
+    if publish.confirm {
+        map.serialize_entry("confirm", &true)?;
+    }
+    if let Some(key) = &publish.key {
+        map.serialize_entry("key", key)?;
+    }
+    Ok(())
+}
