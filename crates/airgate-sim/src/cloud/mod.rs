@@ -1,1 +1,253 @@
 //! The stand-in cloud: a real MQTT broker that signs devices in as the Aliyun IoT Platform does.
+//!
+//! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), one connection per device, QoS 0 and 1, sessions
+//! with a queue, the system topics by `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to property
+//! and event posts, version reports. Not offered: registration, packages to push, HTTP.
+//!
+//! # The console
+//! `--console SOCKET` opens a Unix socket that takes one JSON object a line and answers each by one line, either
+//! `{"ok":true,…}` or `{"ok":false,"error":"…"}`:
+//!
+//! | call | answer |
+//! | --- | --- |
+//! | `{"do":"publish","product_key":"…","device_name":"…","topic":"…","payload":"…","qos":1}`; `payload_b64` for bytes; `qos` is 0 when absent | `delivery`: `sent`, `queued`, `offline`, `not_subscribed` |
+//! | `{"do":"received"}`, `{"do":"received","since":SEQ}` | `messages` with `seq` above SEQ: `seq`, `product_key`, `device_name`, `topic`, `payload` or (not UTF-8) `payload_b64`, `qos`, `dup`, `at_ms`; `count` since the start. The last 65 536 are kept |
+//! | `{"do":"log"}` | `events`: the last 1000 connects, refusals, disconnects, subscriptions, version reports, dropped messages |
+//! | `{"do":"devices"}` | `devices`: `product_key`, `device_name`, `online`, `activated`, `versions`, `subscriptions`, `unacknowledged` |
+//! | `{"do":"kick","product_key":"…","device_name":"…"}` | `was_online` |
+//! | `{"do":"refuse","count":N,"code":C}`, with `product_key` and `device_name` for one device | the next N connects get CONNACK C (1 to 5) |
+//! | `{"do":"outage","on":true}` | all connections end, and until `"on":false` every connect gets CONNACK 3 |
+//! | `{"do":"lose_pubacks","count":N}` | the next N PUBACKs are not sent; the messages count as arrived |
+
+mod broker;
+mod command;
+mod console;
+mod devices;
+mod event;
+mod faults;
+mod limits;
+mod server;
+mod service;
+mod session;
+mod sign_in;
+mod tls;
+mod topic;
+mod traffic;
+mod wire;
+
+pub use broker::Qos;
+pub use command::{Args, run};
+pub use devices::{Device, DeviceId, Devices, DevicesError, InstanceKind, Product, Secret};
+pub use event::{Event, Received};
+pub use tls::TlsError;
+pub use traffic::{Delivery, RequestError};
+
+use broker::{Broker, Message};
+use bytes::Bytes;
+use rumqttc::mqttbytes::v4::ConnectReturnCode;
+use server::Shared;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::broadcast;
+
+/// How to start the stand-in.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `HOST:PORT` of the plain listener; port 0 takes a free one.
+    pub listen: String,
+    /// `HOST:PORT` of the TLS listener; port 0 takes a free one.
+    pub tls_listen: String,
+    /// What is known of products and devices; `Devices::load` reads a file.
+    pub devices: Devices,
+    /// Where to open the console; nowhere when none.
+    pub console: Option<PathBuf>,
+    /// Where to write the certificate of the private CA; a temporary file when none.
+    pub ca_file: Option<PathBuf>,
+    /// Whether the platform's rates hold: 5 connects a minute, 30 and 10 messages a second up, 50 down.
+    pub limits: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let any = "127.0.0.1:0".to_owned();
+        Options {
+            listen: any.clone(),
+            tls_listen: any,
+            devices: Devices::default(),
+            console: None,
+            ca_file: None,
+            limits: true,
+        }
+    }
+}
+
+/// Why the stand-in does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The devices contradict each other.
+    #[error(transparent)]
+    Devices(#[from] DevicesError),
+    /// An address or a socket cannot be had.
+    #[error("cannot listen on {at}: {error}")]
+    Listen {
+        /// The address or the path.
+        at: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// There is no certificate to serve TLS with.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A running stand-in. Dropping it stops it; [`Cloud::shutdown`] also waits until it has stopped.
+pub struct Cloud {
+    shared: Arc<Shared>,
+    mqtt: SocketAddr,
+    mqtts: SocketAddr,
+    ca: tls::CaFile,
+    _console: Option<console::Socket>,
+}
+
+impl std::fmt::Debug for Cloud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cloud").field("mqtt", &self.mqtt).field("mqtts", &self.mqtts).finish_non_exhaustive()
+    }
+}
+
+impl Cloud {
+    /// Starts listening. Must be called within a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// The devices contradict each other, an address is taken, or a file cannot be written.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        options.devices.check()?;
+        let (plain, mqtt) = bind(&options.listen).await?;
+        let (secure, mqtts) = bind(&options.tls_listen).await?;
+        let (acceptor, ca_pem) = tls::acceptor()?;
+        let ca = tls::CaFile::write(options.ca_file.as_deref(), &ca_pem)?;
+        let console = options.console.as_deref().map(open_console).transpose()?;
+        let shared = Shared::new(Broker::new(&options.devices, options.limits));
+        shared.tasks.spawn(server::listen(Arc::clone(&shared), plain, None));
+        shared.tasks.spawn(server::listen(Arc::clone(&shared), secure, Some(acceptor)));
+        let console = console.map(|(listener, socket)| {
+            shared.tasks.spawn(console::listen(Arc::clone(&shared), listener));
+            socket
+        });
+        Ok(Cloud { shared, mqtt, mqtts, ca, _console: console })
+    }
+
+    /// Where plain MQTT is served.
+    pub fn mqtt_addr(&self) -> SocketAddr {
+        self.mqtt
+    }
+
+    /// Where MQTT over TLS is served.
+    pub fn mqtts_addr(&self) -> SocketAddr {
+        self.mqtts
+    }
+
+    /// The PEM file with the certificate of the CA that signed the server's; gone after the stand-in is dropped,
+    /// unless `Options::ca_file` named it.
+    pub fn ca_path(&self) -> &Path {
+        self.ca.path()
+    }
+
+    /// Publishes to a device, as a server program does through the platform's API.
+    ///
+    /// # Errors
+    /// The device is unknown, the topic or the payload (256 KiB at most) is none, or the rate or the queue is full.
+    pub fn publish(
+        &self,
+        product_key: &str,
+        device_name: &str,
+        topic: &str,
+        payload: impl Into<Bytes>,
+        qos: Qos,
+    ) -> Result<Delivery, RequestError> {
+        let message = Message { topic: topic.to_owned(), payload: payload.into(), qos };
+        self.shared.with(|broker, now| broker.publish(now, &DeviceId::new(product_key, device_name), message))
+    }
+
+    /// The messages that arrived, oldest first; the last 65 536.
+    pub fn received(&self) -> Vec<Received> {
+        self.shared.with(|broker, _| broker.journal.received().cloned().collect())
+    }
+
+    /// Everything that happens from now on, messages and connects among it. A receiver that falls 8192 events behind
+    /// is told so by `RecvError::Lagged`.
+    pub fn subscribe_received(&self) -> broadcast::Receiver<Event> {
+        self.shared.watch()
+    }
+
+    /// What happened, oldest first, but for the messages; the last 1000.
+    pub fn log(&self) -> Vec<Event> {
+        self.shared.with(|broker, _| broker.journal.events().cloned().collect())
+    }
+
+    /// Throws a device out; false when it was not connected.
+    ///
+    /// # Errors
+    /// The device is unknown.
+    pub fn kick(&self, product_key: &str, device_name: &str) -> Result<bool, RequestError> {
+        self.shared.with(|broker, _| broker.kick(&DeviceId::new(product_key, device_name)))
+    }
+
+    /// Refuses the next `count` connects, of one device or of any, with a CONNACK return code.
+    ///
+    /// # Errors
+    /// The code is not one of 1 to 5.
+    pub fn refuse(&self, device: Option<DeviceId>, count: u32, code: u8) -> Result<(), RequestError> {
+        let code = connack_code(code).ok_or(RequestError::BadCode(code))?;
+        self.shared.with(|broker, _| broker.faults.refuse(device, count, code));
+        Ok(())
+    }
+
+    /// Ends all connections and refuses every connect with 3, until it is called with false.
+    pub fn set_outage(&self, on: bool) {
+        self.shared.with(|broker, _| broker.set_outage(on));
+    }
+
+    /// Does not send the next `count` PUBACKs.
+    pub fn lose_pubacks(&self, count: u32) {
+        self.shared.with(|broker, _| broker.faults.lose_pubacks(count));
+    }
+
+    /// Ends all connections and waits until every task has ended.
+    pub async fn shutdown(self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.shared.stop.cancel();
+    }
+}
+
+async fn bind(at: &str) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |error| StartError::Listen { at: at.to_owned(), error };
+    let listener = TcpListener::bind(at).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn open_console(path: &Path) -> Result<(tokio::net::UnixListener, console::Socket), StartError> {
+    console::bind(path).map_err(|error| StartError::Listen { at: path.display().to_string(), error })
+}
+
+/// The return code of a refusal.
+fn connack_code(code: u8) -> Option<ConnectReturnCode> {
+    match code {
+        1 => Some(ConnectReturnCode::RefusedProtocolVersion),
+        2 => Some(ConnectReturnCode::BadClientId),
+        3 => Some(ConnectReturnCode::ServiceUnavailable),
+        4 => Some(ConnectReturnCode::BadUserNamePassword),
+        5 => Some(ConnectReturnCode::NotAuthorized),
+        _ => None,
+    }
+}

@@ -1,0 +1,292 @@
+//! The platform without I/O: devices, their sessions and connections. Inputs and the time go in, outputs come out.
+//!
+//! [cloud-1] A device has one connection: a later one throws out the first, however it is called in MQTT.
+//! [cloud-2] A CONNECT whose signature is wrong, or whose device is unknown, is answered 4; one that cannot be
+//!           understood, 2; one too many in a minute, 3.
+//! [cloud-3] What a device may not publish, and what exceeds its rate, is acknowledged and dropped: the platform says
+//!           so in its own log only.
+//! [cloud-4] QoS 2 does not exist: the connection ends.
+//! [cloud-5] Wills and retained messages do not exist: their flags are ignored.
+//! [cloud-6] Silence of one and a half times the keep-alive ends the connection.
+//!
+//! This file: connections, from the first byte to the last. `traffic.rs`: what goes over them.
+
+use super::devices::{self, DeviceId, Secret};
+use super::event::{Event, Journal};
+use super::faults::Faults;
+use super::limits::Rates;
+use super::session::Session;
+use super::sign_in::SignIn;
+use bytes::Bytes;
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// How long a connection may say nothing before its CONNECT. The platform documents none.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+
+/// The keep-alive a device may ask for, in seconds. Source: Alibaba Cloud IoT Platform, "Limits".
+const KEEP_ALIVE: std::ops::RangeInclusive<u16> = 30..=1200;
+
+/// The quality of service that exists on the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Qos {
+    /// 0.
+    AtMostOnce,
+    /// 1.
+    AtLeastOnce,
+}
+
+/// A message to a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Message {
+    pub(super) topic: String,
+    pub(super) payload: Bytes,
+    pub(super) qos: Qos,
+}
+
+/// Names a connection; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ConnId(pub(super) u64);
+
+/// What comes from the connections.
+#[derive(Clone, Debug)]
+pub(super) enum Input {
+    /// A client connected.
+    Opened { tls: bool },
+    /// A packet arrived.
+    Packet(Packet),
+    /// The first packet is a CONNECT of another MQTT version.
+    WrongVersion(u8),
+    /// What arrived is not MQTT, or is too large.
+    Malformed(String),
+    /// The moment that `deadline` named has come.
+    Deadline,
+    /// The connection is gone.
+    Closed(String),
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq)]
+pub(super) enum Output {
+    /// Send a packet.
+    Send(ConnId, Packet),
+    /// Close the connection after what was sent before.
+    Close(ConnId),
+    /// Tell those who watch.
+    Tell(Event),
+}
+
+#[derive(Debug)]
+struct Connection {
+    tls: bool,
+    deadline: Duration,
+    signed_in: Option<SignedIn>,
+}
+
+#[derive(Debug)]
+struct SignedIn {
+    device: DeviceId,
+    patience: Duration,
+}
+
+/// A device as the platform knows it.
+#[derive(Debug)]
+pub(super) struct Device {
+    secret: Secret,
+    pub(super) activated: bool,
+    pub(super) online: Option<ConnId>,
+    pub(super) session: Option<Session>,
+    pub(super) rates: Rates,
+    /// Module to version, as last reported.
+    pub(super) versions: BTreeMap<String, String>,
+}
+
+/// The whole platform.
+#[derive(Debug)]
+pub(super) struct Broker {
+    pub(super) limits: bool,
+    pub(super) devices: HashMap<DeviceId, Device>,
+    connections: HashMap<ConnId, Connection>,
+    pub(super) faults: Faults,
+    pub(super) journal: Journal,
+    outputs: Vec<Output>,
+}
+
+impl Broker {
+    /// A platform that knows these devices; `limits` puts the rates on.
+    pub(super) fn new(known: &devices::Devices, limits: bool) -> Self {
+        let device = |device: &devices::Device| Device {
+            secret: device.device_secret.clone(),
+            activated: device.activated,
+            online: None,
+            session: None,
+            rates: Rates::default(),
+            versions: BTreeMap::new(),
+        };
+        let devices =
+            known.devices.iter().map(|d| (DeviceId::new(&d.product_key, &d.device_name), device(d))).collect();
+        Broker {
+            limits,
+            devices,
+            connections: HashMap::new(),
+            faults: Faults::default(),
+            journal: Journal::default(),
+            outputs: Vec::new(),
+        }
+    }
+
+    /// Takes one input of a connection at the time `now`, counted from 1970, which never goes back.
+    pub(super) fn handle(&mut self, now: Duration, conn: ConnId, input: Input) {
+        match input {
+            Input::Opened { tls } => {
+                self.connections.insert(conn, Connection { tls, deadline: now + CONNECT_WITHIN, signed_in: None });
+            }
+            Input::Packet(packet) => self.packet(now, conn, packet),
+            Input::WrongVersion(level) if self.connections.contains_key(&conn) => {
+                let why = format!("protocol level {level}, not MQTT 3.1.1");
+                self.refuse(conn, "", ConnectReturnCode::RefusedProtocolVersion, why);
+            }
+            Input::WrongVersion(_) => {}
+            Input::Malformed(why) => self.close(conn, &why),
+            Input::Deadline if self.deadline(conn).is_some_and(|deadline| deadline <= now) => {
+                self.close(conn, "keep-alive timeout");
+            }
+            Input::Deadline => {}
+            Input::Closed(why) => self.close(conn, &why),
+        }
+    }
+
+    /// What is to be done since the last call, in order.
+    pub(super) fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// When `Input::Deadline` is due for a connection; none when it is closed.
+    pub(super) fn deadline(&self, conn: ConnId) -> Option<Duration> {
+        self.connections.get(&conn).map(|connection| connection.deadline)
+    }
+
+    fn packet(&mut self, now: Duration, conn: ConnId, packet: Packet) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        match (&mut connection.signed_in, packet) {
+            (None, Packet::Connect(connect)) => self.connect(now, conn, &connect),
+            (None, _) => self.close(conn, "the first packet is no CONNECT"),
+            (Some(signed_in), packet) => {
+                connection.deadline = now + signed_in.patience;
+                let device = signed_in.device.clone();
+                self.traffic(now, conn, &device, packet);
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Duration, conn: ConnId, connect: &Connect) {
+        match self.admit(now, connect) {
+            Ok(sign_in) => self.accept(now, conn, connect, &sign_in),
+            Err((code, why)) => self.refuse(conn, &connect.client_id, code, why),
+        }
+    }
+
+    /// Whether a CONNECT is let in, in the order: faults put in, form, rate, signature.
+    fn admit(&mut self, now: Duration, connect: &Connect) -> Result<SignIn, (ConnectReturnCode, String)> {
+        use ConnectReturnCode::{BadClientId, BadUserNamePassword, ServiceUnavailable};
+        let (user_name, password) =
+            connect.login.as_ref().map_or(("", ""), |login| (&*login.username, &*login.password));
+        let parsed = SignIn::parse(&connect.client_id, user_name);
+        if let Some(code) = self.faults.refuse_connect(parsed.as_ref().ok().map(|sign_in| &sign_in.device)) {
+            return Err((code, "put in by the console".to_owned()));
+        }
+        let sign_in = parsed.map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+        if !KEEP_ALIVE.contains(&connect.keep_alive) {
+            let why = format!("keep-alive {} s is not within 30 to 1200 s", connect.keep_alive);
+            return Err((BadClientId, why));
+        }
+        let unknown = || (BadUserNamePassword, format!("there is no device {}", sign_in.device));
+        let device = self.devices.get_mut(&sign_in.device).ok_or_else(unknown)?;
+        if !device.rates.connects.admit(now) && self.limits {
+            return Err((ServiceUnavailable, "more than 5 connects within a minute".to_owned()));
+        }
+        if !sign_in.verifies(&device.secret, password) {
+            return Err((BadUserNamePassword, "the signature is wrong".to_owned()));
+        }
+        Ok(sign_in)
+    }
+
+    fn accept(&mut self, now: Duration, conn: ConnId, connect: &Connect, sign_in: &SignIn) {
+        let id = &sign_in.device;
+        if let Some(older) = self.devices.get(id).and_then(|device| device.online) {
+            self.close(older, "kicked by the same device");
+        }
+        let (Some(device), Some(connection)) = (self.devices.get_mut(id), self.connections.get_mut(&conn)) else {
+            return;
+        };
+        let persistent = !connect.clean_session;
+        let kept = device.session.take().filter(|session| persistent && session.persistent);
+        let session_present = kept.is_some();
+        let mut session = kept.unwrap_or_default();
+        session.persistent = persistent;
+        session.system_topics = sign_in.system_topics;
+        let again = session.send_again();
+        device.session = Some(session);
+        device.activated = true;
+        device.online = Some(conn);
+        let patience = Duration::from_secs(connect.keep_alive.into()) * 3 / 2;
+        connection.deadline = now + patience;
+        connection.signed_in = Some(SignedIn { device: id.clone(), patience });
+        let connected = Event::Connected {
+            device: id.clone(),
+            client_id: connect.client_id.clone(),
+            keep_alive: connect.keep_alive,
+            clean_session: connect.clean_session,
+            session_present,
+            tls: connection.tls,
+        };
+        self.tell(connected);
+        self.send(conn, Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, session_present)));
+        for publish in again {
+            self.send(conn, Packet::Publish(publish));
+        }
+        self.pump(now, id);
+    }
+
+    fn refuse(&mut self, conn: ConnId, client_id: &str, code: ConnectReturnCode, why: String) {
+        self.tell(Event::Refused { client_id: client_id.to_owned(), code: code as u8, why });
+        self.send(conn, Packet::ConnAck(ConnAck::new(code, false)));
+        self.close(conn, "refused");
+    }
+
+    /// Ends a connection, if it has not ended. The session stays if the device asked for that.
+    pub(super) fn close(&mut self, conn: ConnId, why: &str) {
+        let Some(connection) = self.connections.remove(&conn) else { return };
+        self.outputs.push(Output::Close(conn));
+        let Some(SignedIn { device: id, .. }) = connection.signed_in else { return };
+        if let Some(device) = self.devices.get_mut(&id) {
+            device.online = None;
+            device.session.take_if(|session| !session.persistent);
+        }
+        self.tell(Event::Disconnected { device: id, why: why.to_owned() });
+    }
+
+    /// Ends all connections.
+    pub(super) fn close_all(&mut self, why: &str) {
+        let mut all: Vec<ConnId> = self.connections.keys().copied().collect();
+        all.sort_unstable();
+        for conn in all {
+            self.close(conn, why);
+        }
+    }
+
+    pub(super) fn send(&mut self, conn: ConnId, packet: Packet) {
+        self.outputs.push(Output::Send(conn, packet));
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        if !matches!(event, Event::Received(_)) {
+            self.journal.log(event.clone());
+        }
+        self.outputs.push(Output::Tell(event));
+    }
+}
+
+#[cfg(test)]
+mod tests;

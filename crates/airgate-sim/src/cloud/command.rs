@@ -1,0 +1,61 @@
+//! The subcommand `airgate-sim cloud`.
+
+use super::{Cloud, Devices, Options};
+use serde_json::json;
+use std::path::PathBuf;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Whether the platform's rates hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Limits {
+    On,
+    Off,
+}
+
+/// The stand-in Aliyun IoT Platform. Prints one JSON line with what it listens on, and runs until it is interrupted.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to serve plain MQTT; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    listen: String,
+    /// Where to serve MQTT over TLS; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    tls_listen: String,
+    /// The products and devices it knows, in TOML
+    #[arg(long, value_name = "FILE")]
+    devices: PathBuf,
+    /// Open a JSON-lines console on this Unix socket
+    #[arg(long, value_name = "SOCKET")]
+    console: Option<PathBuf>,
+    /// Write the CA certificate here instead of to a temporary file
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// The platform's rates: 5 connects a minute, 30 and 10 messages a second up, 50 down
+    #[arg(long, value_enum, default_value = "on")]
+    limits: Limits,
+}
+
+/// Runs the stand-in until SIGINT or SIGTERM.
+///
+/// # Errors
+/// It cannot start; the error says why.
+pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let cloud = Cloud::start(Options {
+        listen: args.listen,
+        tls_listen: args.tls_listen,
+        devices: Devices::load(&args.devices)?,
+        console: args.console,
+        ca_file: args.ca_file,
+        limits: args.limits == Limits::On,
+    })
+    .await?;
+    let addresses = json!({"mqtt": cloud.mqtt_addr(), "mqtts": cloud.mqtts_addr(), "ca": cloud.ca_path()});
+    println!("{addresses}");
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    cloud.shutdown().await;
+    Ok(())
+}

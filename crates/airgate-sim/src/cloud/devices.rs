@@ -1,0 +1,280 @@
+//! What the stand-in knows of products and devices: the `--devices` file.
+//!
+//! ```toml
+//! [[product]]
+//! product_key = "a1X2bEnP82z"
+//! product_secret = "…"           # optional here; signs registrations
+//! kind = "public"                # old_public (default without instance_id) | public | enterprise
+//! instance_id = "iot-06z00…"     # public and enterprise
+//! dynamic_registration = false
+//!
+//! [[device]]
+//! product_key = "a1X2bEnP82z"
+//! device_name = "861551056421746"
+//! device_secret = "…"
+//! activated = false              # set by the first sign-in
+//! ```
+
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+/// The identity of a device on the platform: product key and device name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct DeviceId {
+    /// The key of the device's product.
+    pub product_key: String,
+    /// The name of the device, unique within its product.
+    pub device_name: String,
+}
+
+impl DeviceId {
+    /// The identity made of these two.
+    pub fn new(product_key: impl Into<String>, device_name: impl Into<String>) -> Self {
+        DeviceId { product_key: product_key.into(), device_name: device_name.into() }
+    }
+}
+
+impl std::fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.product_key, self.device_name)
+    }
+}
+
+/// A secret: compared and hashed, never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The bytes that key the HMAC: the text as it is, not decoded.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Secret(text.to_owned())
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// What kind of instance a product lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstanceKind {
+    /// The public instance of accounts from before instances had IDs.
+    OldPublic,
+    /// A public instance with an ID.
+    Public,
+    /// A bought instance.
+    Enterprise,
+}
+
+/// A product.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Product {
+    /// The key by which devices name their product.
+    pub product_key: String,
+    /// Signs registrations.
+    pub product_secret: Option<Secret>,
+    /// The instance; none is the old public one.
+    pub instance_id: Option<String>,
+    /// The kind of instance; told by `instance_id` when absent.
+    pub kind: Option<InstanceKind>,
+    /// Whether devices of this product may register by themselves.
+    #[serde(default)]
+    pub dynamic_registration: bool,
+}
+
+/// A device.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// The key of its product.
+    pub product_key: String,
+    /// Its name within the product.
+    pub device_name: String,
+    /// Signs it in.
+    pub device_secret: Secret,
+    /// Whether it has ever signed in with its secret.
+    #[serde(default)]
+    pub activated: bool,
+}
+
+/// All products and devices.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Devices {
+    /// The products.
+    #[serde(default, rename = "product")]
+    pub products: Vec<Product>,
+    /// The devices.
+    #[serde(default, rename = "device")]
+    pub devices: Vec<Device>,
+    /// Packages to push; known by name so that the refusal can say what is the matter.
+    #[serde(default)]
+    ota: Vec<toml::Table>,
+}
+
+/// What is wrong with a devices file.
+#[derive(Debug, thiserror::Error)]
+pub enum DevicesError {
+    /// It cannot be read.
+    #[error("cannot read the devices file {path}: {error}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// It is not the TOML expected; the text names line, column and what is allowed there.
+    #[error("in the devices file: {0}")]
+    Syntax(#[from] toml::de::Error),
+    /// It contradicts itself.
+    #[error("in the devices file: {0}")]
+    Contradiction(String),
+}
+
+impl Devices {
+    /// One old public product with one device: the smallest world.
+    pub fn one(product_key: &str, device_name: &str, device_secret: &str) -> Self {
+        Devices {
+            products: vec![Product {
+                product_key: product_key.to_owned(),
+                product_secret: None,
+                instance_id: None,
+                kind: None,
+                dynamic_registration: false,
+            }],
+            devices: vec![Device {
+                product_key: product_key.to_owned(),
+                device_name: device_name.to_owned(),
+                device_secret: device_secret.into(),
+                activated: false,
+            }],
+            ota: Vec::new(),
+        }
+    }
+
+    /// Reads and checks a devices file.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not the TOML described above, or contradicts itself.
+    pub fn load(path: &Path) -> Result<Self, DevicesError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|error| DevicesError::Read { path: path.to_owned(), error })?;
+        Self::parse(&text)
+    }
+
+    /// Reads and checks the text of a devices file.
+    ///
+    /// # Errors
+    /// The text is not the TOML described above, or contradicts itself.
+    pub fn parse(text: &str) -> Result<Self, DevicesError> {
+        let devices: Devices = toml::from_str(text)?;
+        devices.check()?;
+        Ok(devices)
+    }
+
+    /// Whether all names can be names, are unique, and refer to what exists.
+    pub(super) fn check(&self) -> Result<(), DevicesError> {
+        let wrong = |what: String| Err(DevicesError::Contradiction(what));
+        if !self.ota.is_empty() {
+            return wrong("[[ota]] is not offered: packages need the HTTP listener; remove these sections".to_owned());
+        }
+        let mut products = HashSet::new();
+        for product in &self.products {
+            let key = &product.product_key;
+            if !is_identifier(key) {
+                return wrong(format!("product_key {key:?} must not be empty nor contain any of / + # & or blanks"));
+            }
+            if !products.insert(key) {
+                return wrong(format!("product {key} is there twice"));
+            }
+            match (product.kind, &product.instance_id) {
+                (Some(InstanceKind::OldPublic), Some(_)) => {
+                    return wrong(format!("product {key}: an old public instance has no instance_id"));
+                }
+                (Some(InstanceKind::Public | InstanceKind::Enterprise), None) => {
+                    return wrong(format!("product {key}: this kind of instance needs its instance_id"));
+                }
+                _ => {}
+            }
+        }
+        let mut names = HashSet::new();
+        for Device { product_key, device_name, .. } in &self.devices {
+            if !is_identifier(device_name) {
+                return wrong(format!("device_name {device_name:?} must not be empty nor contain / + # & or blanks"));
+            }
+            if !products.contains(product_key) {
+                return wrong(format!("device {device_name}: there is no [[product]] with product_key {product_key}"));
+            }
+            if !names.insert((product_key, device_name)) {
+                return wrong(format!("device {product_key}/{device_name} is there twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text can stand in a topic level and in a user name.
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && !text.contains(|c: char| "/+#&".contains(c) || c.is_whitespace() || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRODUCT: &str = "[[product]]\nproduct_key = \"pk\"\n";
+
+    fn error(text: &str) -> String {
+        Devices::parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn all_kinds_of_instances_are_read() {
+        let text = "[[product]]\nproduct_key='a'\nkind='old_public'\n[[product]]\nproduct_key='b'\nkind='public'\ninstance_id='iot-1'\n\
+                    [[product]]\nproduct_key='c'\nkind='enterprise'\ninstance_id='iot-2'\nproduct_secret='s'\ndynamic_registration=true\n\
+                    [[device]]\nproduct_key='c'\ndevice_name='d'\ndevice_secret='s'\nactivated=true\n";
+        let devices = Devices::parse(text).unwrap();
+        assert_eq!(devices.products.len(), 3);
+        assert!(devices.devices[0].activated);
+    }
+
+    #[test]
+    fn misspelt_key_is_told_with_its_line_and_what_is_allowed() {
+        let text = error(&format!("{PRODUCT}secret = \"x\"\n"));
+        assert!(text.contains("line 3") && text.contains("product_secret"), "{text}");
+    }
+
+    #[test]
+    fn device_of_an_unknown_product_is_told() {
+        let text = error("[[device]]\nproduct_key='x'\ndevice_name='d'\ndevice_secret='s'\n");
+        assert!(text.contains("[[product]]"), "{text}");
+    }
+
+    #[test]
+    fn instance_id_must_agree_with_the_kind() {
+        assert!(error(&format!("{PRODUCT}kind='enterprise'\n")).contains("needs its instance_id"));
+        assert!(error(&format!("{PRODUCT}kind='old_public'\ninstance_id='i'\n")).contains("has no instance_id"));
+    }
+
+    #[test]
+    fn ota_sections_are_refused_with_the_reason() {
+        assert!(error("[[ota]]\nversion='1'\n").contains("not offered"));
+    }
+
+    #[test]
+    fn secrets_do_not_show_in_debug() {
+        assert!(!format!("{:?}", Devices::one("pk", "dn", "hunter2")).contains("hunter2"));
+    }
+}

@@ -1,0 +1,55 @@
+//! Faults that a test puts in: refused connects, an outage, lost PUBACKs.
+
+use super::devices::DeviceId;
+use rumqttc::mqttbytes::v4::ConnectReturnCode;
+
+/// The next connects to be refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refuse {
+    device: Option<DeviceId>,
+    count: u32,
+    code: ConnectReturnCode,
+}
+
+/// What is to go wrong.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    refuse: Vec<Refuse>,
+    outage: bool,
+    lost_pubacks: u32,
+}
+
+impl Faults {
+    /// The next `count` connects, of one device or of any, are refused with this code.
+    pub(super) fn refuse(&mut self, device: Option<DeviceId>, count: u32, code: ConnectReturnCode) {
+        self.refuse.push(Refuse { device, count, code });
+    }
+
+    /// While it lasts, every connect is refused with 3.
+    pub(super) fn set_outage(&mut self, on: bool) {
+        self.outage = on;
+    }
+
+    /// The next `count` PUBACKs are not sent.
+    pub(super) fn lose_pubacks(&mut self, count: u32) {
+        self.lost_pubacks = count;
+    }
+
+    /// The code by which this connect is to be refused; uses one refusal up. `device` is none if it could not be told.
+    pub(super) fn refuse_connect(&mut self, device: Option<&DeviceId>) -> Option<ConnectReturnCode> {
+        if self.outage {
+            return Some(ConnectReturnCode::ServiceUnavailable);
+        }
+        self.refuse.retain(|refuse| refuse.count > 0);
+        let refuse = self.refuse.iter_mut().find(|r| r.device.is_none() || r.device.as_ref() == device)?;
+        refuse.count -= 1;
+        Some(refuse.code)
+    }
+
+    /// Whether the PUBACK to be sent now is lost; uses one loss up.
+    pub(super) fn loses_puback(&mut self) -> bool {
+        let lost = self.lost_pubacks > 0;
+        self.lost_pubacks = self.lost_pubacks.saturating_sub(1);
+        lost
+    }
+}

@@ -1,0 +1,191 @@
+//! The shell around the platform: listeners, connections, the clock.
+//!
+//! A task per connection reads packets and waits for its deadline; it holds the lock on the platform only while the
+//! platform takes one input. What is to be sent goes to the connection's own queue; closing drops the queue's sender.
+
+use super::broker::{Broker, ConnId, Input, Output};
+use super::event::Event;
+use super::wire::{Wire, WireError};
+use futures_util::{SinkExt, StreamExt};
+use rumqttc::mqttbytes::v4::Packet;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::Instant;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::codec::Framed;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Packets that wait to be written to one connection; a client that reads slower than that is cut off.
+const OUTGOING: usize = 2048;
+
+/// Events that a slow watcher may be behind before it misses some.
+const EVENTS: usize = 8192;
+
+/// How long a TLS handshake, or writing the last packets to a connection that is being closed, may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long to wait after `accept` failed, as it does when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What all tasks share.
+pub(super) struct Shared {
+    state: Mutex<State>,
+    events: broadcast::Sender<Event>,
+    started: Instant,
+    started_at: Duration,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+struct State {
+    broker: Broker,
+    outgoing: HashMap<ConnId, mpsc::Sender<Packet>>,
+    last_conn: u64,
+}
+
+impl Shared {
+    pub(super) fn new(broker: Broker) -> Arc<Self> {
+        Arc::new(Shared {
+            state: Mutex::new(State { broker, outgoing: HashMap::new(), last_conn: 0 }),
+            events: broadcast::Sender::new(EVENTS),
+            started: Instant::now(),
+            started_at: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        })
+    }
+
+    /// Events from now on.
+    pub(super) fn watch(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Time since 1970, on a clock that is not set back.
+    fn now(&self) -> Duration {
+        self.started_at + self.started.elapsed()
+    }
+
+    fn at(&self, moment: Duration) -> Instant {
+        self.started + moment.saturating_sub(self.started_at)
+    }
+
+    /// Does something with the platform at the present time, and then what it asks for.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&mut Broker, Duration) -> T) -> T {
+        let mut state = self.lock();
+        let result = work(&mut state.broker, self.now());
+        for output in state.broker.take_outputs() {
+            self.carry_out(&mut state, output);
+        }
+        result
+    }
+
+    fn carry_out(&self, state: &mut State, output: Output) {
+        match output {
+            Output::Send(conn, packet) => {
+                // A full queue means that the client does not read: the connection's task sees its queue end.
+                if state.outgoing.get(&conn).is_some_and(|queue| queue.try_send(packet).is_err()) {
+                    state.outgoing.remove(&conn);
+                }
+            }
+            Output::Close(conn) => drop(state.outgoing.remove(&conn)),
+            // An error says that nobody watches.
+            Output::Tell(event) => drop(self.events.send(event)),
+        }
+    }
+
+    fn open(&self, tls: bool) -> (ConnId, mpsc::Receiver<Packet>) {
+        let (sender, receiver) = mpsc::channel(OUTGOING);
+        let conn = {
+            let mut state = self.lock();
+            state.last_conn += 1;
+            let conn = ConnId(state.last_conn);
+            state.outgoing.insert(conn, sender);
+            conn
+        };
+        self.with(|broker, now| broker.handle(now, conn, Input::Opened { tls }));
+        (conn, receiver)
+    }
+
+    /// A panic in another task is reported there; the state is whole between inputs.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Accepts connections until the end; with `tls`, after a handshake.
+pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+    while let Some(accepted) = shared.stop.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, _)) => {
+                // Small packets must not wait for each other; without it everything works, but late.
+                let _ = stream.set_nodelay(true);
+                let (task, tls) = (Arc::clone(&shared), tls.clone());
+                shared.tasks.spawn(async move {
+                    let Some(acceptor) = tls else { return serve(&task, stream, false).await };
+                    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => serve(&task, stream, true).await,
+                        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                        Err(_) => tracing::debug!("TLS handshake took too long"),
+                    }
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Carries one connection from its first byte to its last.
+async fn serve(shared: &Shared, stream: impl AsyncRead + AsyncWrite + Unpin, tls: bool) {
+    let mut framed = Framed::new(stream, Wire::new());
+    let (conn, mut outgoing) = shared.open(tls);
+    let why = exchange(shared, conn, &mut framed, &mut outgoing).await;
+    shared.with(|broker, now| broker.handle(now, conn, Input::Closed(why)));
+    let farewell = async {
+        while let Some(packet) = outgoing.recv().await {
+            framed.feed(packet).await?;
+        }
+        framed.close().await
+    };
+    // The client may be gone already: then there is nobody to tell.
+    let _: Result<Result<(), WireError>, _> = tokio::time::timeout(PATIENCE, farewell).await;
+}
+
+/// Exchanges packets until one side ends it; returns why it ended.
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    shared: &Shared,
+    conn: ConnId,
+    framed: &mut Framed<S, Wire>,
+    outgoing: &mut mpsc::Receiver<Packet>,
+) -> String {
+    loop {
+        let Some(deadline) = shared.with(|broker, _| broker.deadline(conn)) else { return "closed".to_owned() };
+        let input = tokio::select! {
+            () = shared.stop.cancelled() => return "the platform stops".to_owned(),
+            () = tokio::time::sleep_until(shared.at(deadline)) => Input::Deadline,
+            arrived = framed.next() => match arrived {
+                Some(Ok(packet)) => Input::Packet(packet),
+                Some(Err(WireError::ProtocolLevel(level))) => Input::WrongVersion(level),
+                Some(Err(WireError::Malformed(error))) => Input::Malformed(error.to_string()),
+                Some(Err(WireError::Io(error))) => return error.to_string(),
+                None => return "TCP closed".to_owned(),
+            },
+            packet = outgoing.recv() => {
+                let Some(packet) = packet else { return "the client does not read".to_owned() };
+                match tokio::time::timeout_at(shared.at(deadline), framed.send(packet)).await {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(error)) => return error.to_string(),
+                    Err(_) => Input::Deadline,
+                }
+            }
+        };
+        shared.with(|broker, now| broker.handle(now, conn, input));
+    }
+}

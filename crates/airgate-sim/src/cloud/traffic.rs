@@ -1,0 +1,238 @@
+//! The platform without I/O, second part: messages and subscriptions, up and down, and what a test's console does.
+
+use super::broker::{Broker, ConnId, Message, Qos};
+use super::devices::DeviceId;
+use super::event::{Event, Received};
+use super::service::{self, Service};
+use super::topic::{self, Way};
+use super::wire::MAX_PAYLOAD;
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode, UnsubAck};
+use serde::Serialize;
+use std::time::Duration;
+
+/// The most filters in one SUBSCRIBE. Source: Alibaba Cloud IoT Platform, "Limits".
+const MAX_FILTERS_AT_ONCE: usize = 8;
+
+/// What became of a message to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// It was sent, or is behind others in the window of a connected device.
+    Sent,
+    /// The device is offline; it gets the message when it comes back (QoS 1, cleanSession=0).
+    Queued,
+    /// The device is offline and keeps no session, or the message is QoS 0.
+    Offline,
+    /// The device does not subscribe this topic.
+    NotSubscribed,
+}
+
+/// Why a request of the console or of the library cannot be done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No such device in the devices file.
+    #[error("there is no device {0}")]
+    UnknownDevice(DeviceId),
+    /// Empty, over 128 bytes, or with wildcards.
+    #[error("{0:?} is no topic: 1 to 128 bytes, no + and no #")]
+    BadTopic(String),
+    /// Over 256 KiB.
+    #[error("the payload has {0} bytes; the platform takes 262144")]
+    PayloadTooLarge(usize),
+    /// More than 50 messages a second to one device.
+    #[error("more than 50 messages a second to {0}; --limits off lifts this")]
+    TooFast(DeviceId),
+    /// 1000 messages wait for the device already.
+    #[error("1000 messages wait for {0} already")]
+    QueueFull(DeviceId),
+    /// A CONNACK return code by which nothing can be refused.
+    #[error("{0} is no return code of a refusal: 1 to 5")]
+    BadCode(u8),
+}
+
+impl Broker {
+    /// Takes a packet of a device that has signed in.
+    pub(super) fn traffic(&mut self, now: Duration, conn: ConnId, device: &DeviceId, packet: Packet) {
+        match packet {
+            Packet::Publish(publish) => self.arrive(now, conn, device, publish),
+            Packet::PubAck(PubAck { pkid }) => {
+                if self.devices.get_mut(device).and_then(|d| d.session.as_mut()).is_some_and(|s| s.acknowledge(pkid)) {
+                    self.pump(now, device);
+                }
+            }
+            Packet::Subscribe(subscribe) => self.subscribe(conn, device, &subscribe),
+            Packet::Unsubscribe(unsubscribe) if unsubscribe.topics.is_empty() => {
+                self.close(conn, "an UNSUBSCRIBE without topics");
+            }
+            Packet::Unsubscribe(unsubscribe) => {
+                if let Some(session) = self.devices.get_mut(device).and_then(|d| d.session.as_mut()) {
+                    unsubscribe.topics.iter().for_each(|filter| session.unsubscribe(filter));
+                }
+                self.send(conn, Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)));
+            }
+            Packet::PingReq => self.send(conn, Packet::PingResp),
+            Packet::Disconnect => self.close(conn, "DISCONNECT"),
+            Packet::Connect(_) => self.close(conn, "a second CONNECT"),
+            other => self.close(conn, &format!("a device does not send {}", kind(&other))),
+        }
+    }
+
+    /// A message from a device.
+    fn arrive(&mut self, now: Duration, conn: ConnId, id: &DeviceId, publish: Publish) {
+        let qos = publish.qos;
+        if qos == QoS::ExactlyOnce {
+            return self.close(conn, "QoS 2 is not supported");
+        }
+        if publish.payload.len() > MAX_PAYLOAD {
+            return self.close(conn, "a payload over 256 KiB");
+        }
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let rate = if qos == QoS::AtMostOnce { &mut device.rates.up_qos0 } else { &mut device.rates.up_qos1 };
+        let dropped = if !topic::is_name(&publish.topic) {
+            Some("the topic is malformed or over 128 bytes")
+        } else if !topic::belongs(id, &publish.topic, Way::Up) {
+            Some("9236, not a topic this device may publish")
+        } else if !rate.admit(now) && self.limits {
+            Some("over the rate of messages up")
+        } else {
+            None
+        };
+        let pkid = publish.pkid;
+        match dropped {
+            Some(why) => self.drop_message(id, publish.topic, why),
+            None => self.receive(now, id, publish),
+        }
+        if qos == QoS::AtLeastOnce && !self.faults.loses_puback() {
+            self.send(conn, Packet::PubAck(PubAck::new(pkid)));
+        }
+    }
+
+    fn receive(&mut self, now: Duration, id: &DeviceId, publish: Publish) {
+        let Publish { topic, payload, qos, dup, .. } = publish;
+        let service = service::serve(id, &topic, &payload, now);
+        let message = self.journal.receive(Received {
+            seq: 0,
+            from: id.clone(),
+            topic: topic.clone(),
+            payload,
+            qos: qos as u8,
+            dup,
+            at_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+        });
+        self.tell(Event::Received(message));
+        match service {
+            Service::None => {}
+            Service::Refused(why) => self.drop_message(id, topic, &why),
+            Service::Version { module, version } => {
+                if let Some(device) = self.devices.get_mut(id) {
+                    device.versions.insert(module.clone(), version.clone());
+                }
+                self.tell(Event::Version { device: id.clone(), module, version });
+            }
+            Service::Reply { topic, payload } => {
+                let reply = Message { topic: topic.clone(), payload: payload.into(), qos: Qos::AtMostOnce };
+                if let Err(error) = self.publish(now, id, reply) {
+                    self.drop_message(id, topic, &error.to_string());
+                }
+            }
+        }
+    }
+
+    fn drop_message(&mut self, device: &DeviceId, topic: String, why: &str) {
+        self.tell(Event::Dropped { device: device.clone(), topic, why: why.to_owned() });
+    }
+
+    fn subscribe(&mut self, conn: ConnId, id: &DeviceId, subscribe: &Subscribe) {
+        if subscribe.filters.iter().any(|filter| filter.qos == QoS::ExactlyOnce) {
+            return self.close(conn, "QoS 2 is not supported");
+        }
+        let mut codes = Vec::with_capacity(subscribe.filters.len());
+        for (index, filter) in subscribe.filters.iter().enumerate() {
+            let allowed = index < MAX_FILTERS_AT_ONCE
+                && topic::is_filter(&filter.path)
+                && topic::belongs(id, &filter.path, Way::Down);
+            let session = self.devices.get_mut(id).and_then(|device| device.session.as_mut());
+            let granted = allowed && session.is_some_and(|session| session.subscribe(&filter.path));
+            codes.push(if granted { SubscribeReasonCode::Success(filter.qos) } else { SubscribeReasonCode::Failure });
+            let code = if granted { filter.qos as u8 } else { 0x80 };
+            self.tell(Event::Subscribed { device: id.clone(), filter: filter.path.clone(), code });
+        }
+        self.send(conn, Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
+    }
+
+    /// Publishes to a device. The QoS that counts is the message's, not the subscription's.
+    pub(super) fn publish(&mut self, now: Duration, id: &DeviceId, message: Message) -> Result<Delivery, RequestError> {
+        if !topic::is_name(&message.topic) {
+            return Err(RequestError::BadTopic(message.topic));
+        }
+        if message.payload.len() > MAX_PAYLOAD {
+            return Err(RequestError::PayloadTooLarge(message.payload.len()));
+        }
+        let device = self.devices.get_mut(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
+        if !device.rates.down.admit(now) && self.limits {
+            return Err(RequestError::TooFast(id.clone()));
+        }
+        let Some(session) = &mut device.session else { return Ok(Delivery::Offline) };
+        let wanted = session.subscribes(&message.topic)
+            || topic::is_unasked(id, &message.topic)
+            || session.system_topics && topic::is_system(id, &message.topic);
+        if !wanted {
+            return Ok(Delivery::NotSubscribed);
+        }
+        match (message.qos, device.online) {
+            (Qos::AtMostOnce, None) => Ok(Delivery::Offline),
+            (Qos::AtMostOnce, Some(conn)) => {
+                let publish = Publish::from_bytes(message.topic, QoS::AtMostOnce, message.payload);
+                self.send(conn, Packet::Publish(publish));
+                Ok(Delivery::Sent)
+            }
+            (Qos::AtLeastOnce, online) => {
+                if !session.keep(now, message) {
+                    return Err(RequestError::QueueFull(id.clone()));
+                }
+                self.pump(now, id);
+                Ok(if online.is_some() { Delivery::Sent } else { Delivery::Queued })
+            }
+        }
+    }
+
+    /// Sends what waits for a connected device, as far as its window has room.
+    pub(super) fn pump(&mut self, now: Duration, id: &DeviceId) {
+        let Some(device) = self.devices.get_mut(id) else { return };
+        let (Some(conn), Some(session)) = (device.online, &mut device.session) else { return };
+        let ready: Vec<Publish> = std::iter::from_fn(|| session.send_next(now)).collect();
+        for publish in ready {
+            self.send(conn, Packet::Publish(publish));
+        }
+    }
+
+    /// Throws a device out; false when it was not connected.
+    pub(super) fn kick(&mut self, id: &DeviceId) -> Result<bool, RequestError> {
+        let device = self.devices.get(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
+        let online = device.online;
+        if let Some(conn) = online {
+            self.close(conn, "kicked by the console");
+        }
+        Ok(online.is_some())
+    }
+
+    /// Begins or ends an outage: nobody is connected while it lasts.
+    pub(super) fn set_outage(&mut self, on: bool) {
+        self.faults.set_outage(on);
+        if on {
+            self.close_all("outage");
+        }
+    }
+}
+
+/// The name of a packet that only a server sends, or that belongs to QoS 2.
+fn kind(packet: &Packet) -> &'static str {
+    match packet {
+        Packet::ConnAck(_) => "CONNACK",
+        Packet::SubAck(_) => "SUBACK",
+        Packet::UnsubAck(_) => "UNSUBACK",
+        Packet::PingResp => "PINGRESP",
+        _ => "the packets of QoS 2",
+    }
+}

@@ -1,0 +1,113 @@
+//! MQTT 3.1.1 on the wire: rumqttc's codec, and before it a look at the protocol level of the first packet.
+//!
+//! The codec reads every CONNECT as 3.1.1, so that one of MQTT 5 fails somewhere in the middle, or is misread. A client
+//! that speaks another version is owed CONNACK 1, so the level is looked at before the codec sees the packet.
+
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{Codec, Packet};
+use tokio_util::codec::{Decoder, Encoder};
+
+/// The largest payload of a message, in bytes.
+/// Source: Alibaba Cloud IoT Platform, "Limits".
+pub(super) const MAX_PAYLOAD: usize = 256 * 1024;
+
+/// The largest remaining length of a packet that is read: a full payload, the longest topic, and both length fields.
+const MAX_REMAINING: usize = MAX_PAYLOAD + super::topic::MAX_BYTES + 4;
+
+/// The level byte of MQTT 3.1.1.
+const LEVEL_3_1_1: u8 = 4;
+
+/// Why a stream of bytes cannot be read on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WireError {
+    /// The first packet is a CONNECT of another protocol version.
+    #[error("protocol level {0}, this broker speaks MQTT 3.1.1 (level 4)")]
+    ProtocolLevel(u8),
+    /// Not MQTT, or larger than the platform takes.
+    #[error("{0}")]
+    Malformed(#[from] rumqttc::mqttbytes::Error),
+    /// The connection failed.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The codec of the server's side.
+pub(super) struct Wire {
+    codec: Codec,
+    level_checked: bool,
+}
+
+impl Wire {
+    pub(super) fn new() -> Self {
+        let codec = Codec { max_incoming_size: MAX_REMAINING, max_outgoing_size: MAX_REMAINING + 5 };
+        Wire { codec, level_checked: false }
+    }
+}
+
+impl Decoder for Wire {
+    type Item = Packet;
+    type Error = WireError;
+
+    fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Packet>, WireError> {
+        if !self.level_checked
+            && let Some(level) = connect_level(bytes)
+            && level != LEVEL_3_1_1
+        {
+            return Err(WireError::ProtocolLevel(level));
+        }
+        let packet = self.codec.decode(bytes)?;
+        self.level_checked |= packet.is_some();
+        Ok(packet)
+    }
+}
+
+impl Encoder<Packet> for Wire {
+    type Error = WireError;
+
+    fn encode(&mut self, packet: Packet, bytes: &mut BytesMut) -> Result<(), WireError> {
+        Ok(self.codec.encode(packet, bytes)?)
+    }
+}
+
+/// The protocol level of a CONNECT, when so much of it has arrived.
+fn connect_level(bytes: &[u8]) -> Option<u8> {
+    let (&0x10, rest) = bytes.split_first()? else { return None };
+    // The remaining length ends with the first byte whose top bit is clear.
+    let length_bytes = rest.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
+    let (name_length, rest) = rest.get(length_bytes..)?.split_first_chunk::<2>()?;
+    rest.get(usize::from(u16::from_be_bytes(*name_length))).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn connect_of_mqtt_5_is_told_by_its_level_before_it_is_complete() {
+        let mut bytes = BytesMut::from(&b"\x10\x20\x00\x04MQTT\x05"[..]);
+        assert!(matches!(Wire::new().decode(&mut bytes), Err(WireError::ProtocolLevel(5))));
+    }
+
+    #[test]
+    fn connect_of_mqtt_3_1_is_told_by_its_level() {
+        let mut bytes = BytesMut::from(&b"\x10\x20\x00\x06MQIsdp\x03"[..]);
+        assert!(matches!(Wire::new().decode(&mut bytes), Err(WireError::ProtocolLevel(3))));
+    }
+
+    #[test]
+    fn packet_longer_than_the_platform_takes_is_refused_from_its_header_alone() {
+        let mut bytes = BytesMut::from(&b"\x30\xff\xff\xff\x7f"[..]);
+        assert!(matches!(Wire::new().decode(&mut bytes), Err(WireError::Malformed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(head in prop::sample::select(vec![0x10u8, 0x30, 0x32, 0x40, 0x82, 0xa2, 0xc0, 0xe0]),
+                                       bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut stream = BytesMut::from(&[&[head], bytes.as_slice()].concat()[..]);
+            let mut wire = Wire::new();
+            while let Ok(Some(_)) = wire.decode(&mut stream) {}
+        }
+    }
+}
