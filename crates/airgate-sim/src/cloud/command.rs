@@ -4,6 +4,7 @@ use super::{Cloud, Devices, Options};
 use serde_json::json;
 use std::path::PathBuf;
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 /// Whether the platform's rates hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -13,6 +14,7 @@ enum Limits {
 }
 
 /// The stand-in Aliyun IoT Platform. Prints one JSON line with what it listens on, and runs until it is interrupted.
+/// `RUST_LOG=debug` shows on stderr what happens.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Where to serve plain MQTT; port 0 takes a free one
@@ -40,6 +42,9 @@ pub struct Args {
 /// # Errors
 /// It cannot start; the error says why.
 pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    // Another subcommand's or test's log, if there is one already, does as well.
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::from_default_env());
+    let _ = log.try_init();
     let mut terminate = signal(SignalKind::terminate())?;
     let cloud = Cloud::start(Options {
         listen: args.listen,

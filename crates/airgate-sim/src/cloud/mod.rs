@@ -2,7 +2,7 @@
 //!
 //! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), one connection per device, QoS 0 and 1, sessions
 //! with a queue, the system topics by `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to property
-//! and event posts, version reports. Not offered: registration, packages to push, HTTP.
+//! and event posts, version reports. Not offered: registration, packages to push, HTTP, MQTT 3.1 and 5.
 //!
 //! # The console
 //! `--console SOCKET` opens a Unix socket that takes one JSON object a line and answers each by one line, either

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
@@ -93,8 +93,11 @@ impl Shared {
                 }
             }
             Output::Close(conn) => drop(state.outgoing.remove(&conn)),
-            // An error says that nobody watches.
-            Output::Tell(event) => drop(self.events.send(event)),
+            Output::Tell(event) => {
+                tracing::debug!(?event);
+                // An error says that nobody watches.
+                drop(self.events.send(event));
+            }
         }
     }
 
@@ -126,11 +129,9 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, tls: Opti
                 let _ = stream.set_nodelay(true);
                 let (task, tls) = (Arc::clone(&shared), tls.clone());
                 shared.tasks.spawn(async move {
-                    let Some(acceptor) = tls else { return serve(&task, stream, false).await };
-                    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
-                        Ok(Ok(stream)) => serve(&task, stream, true).await,
-                        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                        Err(_) => tracing::debug!("TLS handshake took too long"),
+                    match tls {
+                        None => serve(&task, stream, false).await,
+                        Some(acceptor) => serve_tls(&task, stream, &acceptor).await,
                     }
                 });
             }
@@ -139,6 +140,16 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, tls: Opti
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+async fn serve_tls(shared: &Shared, stream: TcpStream, acceptor: &TlsAcceptor) {
+    let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream));
+    match shared.stop.run_until_cancelled(handshake).await {
+        Some(Ok(Ok(stream))) => serve(shared, stream, true).await,
+        Some(Ok(Err(error))) => tracing::info!(%error, "a TLS handshake failed"),
+        Some(Err(_)) => tracing::info!("a TLS handshake took too long"),
+        None => {}
     }
 }
 
@@ -173,8 +184,8 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
             arrived = framed.next() => match arrived {
                 Some(Ok(packet)) => Input::Packet(packet),
                 Some(Err(WireError::ProtocolLevel(level))) => Input::WrongVersion(level),
-                Some(Err(WireError::Malformed(error))) => Input::Malformed(error.to_string()),
                 Some(Err(WireError::Io(error))) => return error.to_string(),
+                Some(Err(error)) => Input::Malformed(error.to_string()),
                 None => return "TCP closed".to_owned(),
             },
             packet = outgoing.recv() => {

@@ -6,7 +6,8 @@
 //! password   hex HMAC(device secret, "clientId" cid "deviceName" dn "productKey" pk ["timestamp" T])
 //! ```
 //! Source: Alibaba Cloud IoT Platform, "Establish MQTT connections over TCP". The HMAC here is written for this
-//! stand-in alone: what it tests must not share it.
+//! stand-in alone: what it tests must not share it. `securemode` is not signed, and it is not compared with the
+//! transport: what the platform does about a contradiction is not documented, and clients in the field send one.
 
 use super::devices::{DeviceId, Secret};
 use hmac::{Hmac, KeyInit, Mac};

@@ -14,6 +14,9 @@ pub(super) const MAX_PAYLOAD: usize = 256 * 1024;
 /// The largest remaining length of a packet that is read: a full payload, the longest topic, and both length fields.
 const MAX_REMAINING: usize = MAX_PAYLOAD + super::topic::MAX_BYTES + 4;
 
+/// The first byte of a CONNECT.
+const CONNECT: u8 = 0x10;
+
 /// The level byte of MQTT 3.1.1.
 const LEVEL_3_1_1: u8 = 4;
 
@@ -23,6 +26,9 @@ pub(super) enum WireError {
     /// The first packet is a CONNECT of another protocol version.
     #[error("protocol level {0}, this broker speaks MQTT 3.1.1 (level 4)")]
     ProtocolLevel(u8),
+    /// The first packet is something else.
+    #[error("the first packet is no CONNECT")]
+    NotConnect,
     /// Not MQTT, or larger than the platform takes.
     #[error("{0}")]
     Malformed(#[from] rumqttc::mqttbytes::Error),
@@ -49,11 +55,8 @@ impl Decoder for Wire {
     type Error = WireError;
 
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Packet>, WireError> {
-        if !self.level_checked
-            && let Some(level) = connect_level(bytes)
-            && level != LEVEL_3_1_1
-        {
-            return Err(WireError::ProtocolLevel(level));
+        if !self.level_checked {
+            check_connect(bytes)?;
         }
         let packet = self.codec.decode(bytes)?;
         self.level_checked |= packet.is_some();
@@ -69,9 +72,21 @@ impl Encoder<Packet> for Wire {
     }
 }
 
+/// Refuses what cannot become a CONNECT of MQTT 3.1.1, as soon as that can be told: whoever speaks another protocol
+/// would otherwise be waited for.
+fn check_connect(bytes: &[u8]) -> Result<(), WireError> {
+    if bytes.first().is_some_and(|first| *first != CONNECT) {
+        return Err(WireError::NotConnect);
+    }
+    match connect_level(bytes) {
+        Some(level) if level != LEVEL_3_1_1 => Err(WireError::ProtocolLevel(level)),
+        _ => Ok(()),
+    }
+}
+
 /// The protocol level of a CONNECT, when so much of it has arrived.
 fn connect_level(bytes: &[u8]) -> Option<u8> {
-    let (&0x10, rest) = bytes.split_first()? else { return None };
+    let (_, rest) = bytes.split_first()?;
     // The remaining length ends with the first byte whose top bit is clear.
     let length_bytes = rest.iter().take(4).position(|byte| byte & 0x80 == 0)? + 1;
     let (name_length, rest) = rest.get(length_bytes..)?.split_first_chunk::<2>()?;
@@ -96,17 +111,22 @@ mod tests {
     }
 
     #[test]
+    fn first_byte_of_another_protocol_is_enough_to_refuse_it() {
+        assert!(matches!(Wire::new().decode(&mut BytesMut::from("G")), Err(WireError::NotConnect)));
+    }
+
+    #[test]
     fn packet_longer_than_the_platform_takes_is_refused_from_its_header_alone() {
-        let mut bytes = BytesMut::from(&b"\x30\xff\xff\xff\x7f"[..]);
+        let mut bytes = BytesMut::from(&b"\x10\xff\xff\xff\x7f"[..]);
         assert!(matches!(Wire::new().decode(&mut bytes), Err(WireError::Malformed(_))));
     }
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic(head in prop::sample::select(vec![0x10u8, 0x30, 0x32, 0x40, 0x82, 0xa2, 0xc0, 0xe0]),
+        fn arbitrary_bytes_never_panic(level_checked: bool, head in prop::sample::select(vec![0x10u8, 0x30, 0x32, 0x40, 0x82, 0xa2, 0xc0, 0xe0]),
                                        bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let mut stream = BytesMut::from(&[&[head], bytes.as_slice()].concat()[..]);
-            let mut wire = Wire::new();
+            let mut wire = Wire { level_checked, ..Wire::new() };
             while let Ok(Some(_)) = wire.decode(&mut stream) {}
         }
     }

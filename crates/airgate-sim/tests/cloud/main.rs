@@ -1,0 +1,10 @@
+//! The stand-in cloud from outside: over TCP, TLS and the console.
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod connections;
+#[cfg(test)]
+mod console;
+#[cfg(test)]
+mod sign_in;
