@@ -76,20 +76,26 @@ impl Shared {
 
     /// Does something with the platform at the present time, and then what it asks for.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Broker, Duration) -> T) -> T {
-        let mut state = self.lock();
-        let result = work(&mut state.broker, self.now());
-        for output in state.broker.take_outputs() {
-            self.carry_out(&mut state, output);
+        let mut guard = self.lock();
+        let (state, now) = (&mut *guard, self.now());
+        let result = work(&mut state.broker, now);
+        loop {
+            let outputs = state.broker.take_outputs();
+            if outputs.is_empty() {
+                return result;
+            }
+            for output in outputs {
+                self.carry_out(state, now, output);
+            }
         }
-        result
     }
 
-    fn carry_out(&self, state: &mut State, output: Output) {
+    fn carry_out(&self, state: &mut State, now: Duration, output: Output) {
         match output {
             Output::Send(conn, packet) => {
-                // A full queue means that the client does not read: the connection's task sees its queue end.
                 if state.outgoing.get(&conn).is_some_and(|queue| queue.try_send(packet).is_err()) {
-                    state.outgoing.remove(&conn);
+                    // At once, so that the platform counts on nothing more being sent there.
+                    state.broker.handle(now, conn, Input::Closed("the client does not read".to_owned()));
                 }
             }
             Output::Close(conn) => drop(state.outgoing.remove(&conn)),
@@ -189,7 +195,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                 None => return "TCP closed".to_owned(),
             },
             packet = outgoing.recv() => {
-                let Some(packet) = packet else { return "the client does not read".to_owned() };
+                let Some(packet) = packet else { return "closed".to_owned() };
                 match tokio::time::timeout_at(shared.at(deadline), framed.send(packet)).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(error)) => return error.to_string(),

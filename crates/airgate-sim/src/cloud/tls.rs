@@ -76,31 +76,33 @@ pub(super) struct CaFile {
 impl CaFile {
     /// Writes the certificate to `path`, or to a new file among the temporary ones.
     pub(super) fn write(path: Option<&Path>, pem: &str) -> Result<Self, TlsError> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let temporary = path.is_none();
-        let path = path.map_or_else(
-            || {
-                let count = COUNT.fetch_add(1, Ordering::Relaxed);
-                std::env::temp_dir().join(format!("airgate-sim-ca-{}-{count}.pem", std::process::id()))
-            },
-            Path::to_owned,
-        );
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true);
-        // A temporary name is guessable, so whatever stands there is not ours and is not followed.
-        if temporary {
-            options.create_new(true)
-        } else {
-            options.create(true).truncate(true)
+        let written = match path {
+            Some(path) => std::fs::write(path, pem).map(|()| path.to_owned()).map_err(|error| (path.to_owned(), error)),
+            None => write_temporary(pem),
         };
-        match options.open(&path).and_then(|mut file| file.write_all(pem.as_bytes())) {
-            Ok(()) => Ok(CaFile { path, temporary }),
-            Err(error) => Err(TlsError::Write { path, error }),
+        match written {
+            Ok(written) => Ok(CaFile { path: written, temporary: path.is_none() }),
+            Err((path, error)) => Err(TlsError::Write { path, error }),
         }
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Writes to a file that did not exist before: the names can be guessed, so what stands there is not followed.
+/// A process that was killed, and had this process's number, may have left some behind.
+fn write_temporary(pem: &str) -> Result<PathBuf, (PathBuf, std::io::Error)> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("airgate-sim-ca-{}-{count}.pem", std::process::id()));
+        match std::fs::File::create_new(&path).and_then(|mut file| file.write_all(pem.as_bytes())) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err((path, error)),
+        }
     }
 }
 

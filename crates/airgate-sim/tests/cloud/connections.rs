@@ -1,7 +1,7 @@
 //! Connections over TCP and TLS, and what goes over them.
 
-use crate::client::{Client, DN, PK, SOON, cloud, signed, topic, up};
-use airgate_sim::cloud::{Cloud, Delivery, Event, Qos};
+use crate::client::{Client, DN, PK, SECRET, SOON, cloud, signed, topic, up};
+use airgate_sim::cloud::{Cloud, Delivery, Devices, Event, Options, Qos};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Subscribe, SubscribeReasonCode};
 use std::sync::Arc;
@@ -101,6 +101,41 @@ async fn kicked_device_sees_the_end_and_may_come_back() {
     assert_eq!(cloud.kick(PK, DN), Ok(false));
     assert!(cloud.kick(PK, "nobody").is_err());
     assert_eq!(Client::open(&cloud).await.connect(signed("")).await.0, 0);
+}
+
+#[tokio::test]
+async fn client_that_does_not_read_is_cut_off_and_finds_its_messages_when_it_is_back() {
+    let devices = Devices::one(PK, DN, SECRET);
+    let cloud = Cloud::start(Options { devices, limits: false, ..Options::default() }).await.unwrap();
+    let mut connect = signed("");
+    connect.clean_session = false;
+    let mut client = Client::open(&cloud).await;
+    client.connect(connect.clone()).await;
+    client.subscribe(&topic("get")).await;
+    // No turn for the connection's task in between: its queue must fill up.
+    let sent =
+        (0..10_000).take_while(|_| cloud.publish(PK, DN, &topic("get"), "x", Qos::AtMostOnce) == Ok(Delivery::Sent));
+    let sent = sent.count();
+    assert!((1000..10_000).contains(&sent), "{sent}");
+    assert_eq!(cloud.publish(PK, DN, &topic("get"), "kept", Qos::AtLeastOnce), Ok(Delivery::Queued));
+    assert!(matches!(cloud.log().last(), Some(Event::Disconnected { why, .. }) if why == "the client does not read"));
+    let mut client = Client::open(&cloud).await;
+    assert_eq!(client.connect(connect).await, (0, true));
+    assert!(matches!(client.next().await, Some(Packet::Publish(publish)) if &publish.payload[..] == b"kept"));
+}
+
+#[tokio::test]
+async fn named_ca_file_is_written_anew_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let ca_file = dir.path().join("ca.pem");
+    std::fs::write(&ca_file, "old").unwrap();
+    let cloud = Cloud::start(Options { ca_file: Some(ca_file.clone()), ..Options::default() }).await.unwrap();
+    assert_eq!(cloud.ca_path(), ca_file);
+    cloud.shutdown().await;
+    assert!(std::fs::read_to_string(&ca_file).unwrap().starts_with("-----BEGIN CERTIFICATE"));
+    let ca_file = Some(dir.path().join("no/such/dir/ca.pem"));
+    let error = Cloud::start(Options { ca_file, ..Options::default() }).await.unwrap_err();
+    assert!(error.to_string().contains("no/such/dir"), "{error}");
 }
 
 #[tokio::test]

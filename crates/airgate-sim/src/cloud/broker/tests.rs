@@ -110,6 +110,7 @@ fn publishes(outputs: &[Output]) -> Vec<(u16, bool, &str)> {
         .collect()
 }
 
+// [cloud-1]
 #[test]
 fn later_connection_of_the_same_device_throws_out_the_first() {
     let mut world = World::new(true);
@@ -121,6 +122,7 @@ fn later_connection_of_the_same_device_throws_out_the_first() {
     assert_eq!(world.packet(second, Packet::PingReq), [Output::Send(second, Packet::PingResp)]);
 }
 
+// [cloud-2]
 #[test]
 fn keep_alive_out_of_range_is_refused_with_2_and_its_bounds_are_not() {
     let mut world = World::new(false);
@@ -134,6 +136,7 @@ fn keep_alive_out_of_range_is_refused_with_2_and_its_bounds_are_not() {
     }
 }
 
+// [cloud-6]
 #[test]
 fn silence_of_one_and_a_half_keep_alives_ends_the_connection_and_any_packet_starts_it_anew() {
     let mut world = World::new(true);
@@ -156,6 +159,7 @@ fn connection_that_never_sends_a_connect_is_closed() {
     assert_eq!(world.input(conn, Input::Deadline), [Output::Close(conn)]);
 }
 
+// [cloud-2]
 #[test]
 fn sixth_connect_within_a_minute_is_refused_with_3_unless_limits_are_off() {
     for (limits, lets_in) in [(true, false), (false, true)] {
@@ -170,6 +174,7 @@ fn sixth_connect_within_a_minute_is_refused_with_3_unless_limits_are_off() {
     }
 }
 
+// [cloud-2]
 #[test]
 fn unknown_device_and_wrong_secret_are_refused_with_4_and_a_malformed_client_id_with_2() {
     let mut world = World::new(true);
@@ -194,6 +199,7 @@ fn other_protocol_version_is_refused_with_1() {
     assert_eq!(world.input(conn, Input::WrongVersion(5)), []);
 }
 
+// [cloud-3]
 #[test]
 fn eleventh_qos_1_message_within_a_second_is_acknowledged_and_dropped() {
     let mut world = World::new(true);
@@ -208,6 +214,7 @@ fn eleventh_qos_1_message_within_a_second_is_acknowledged_and_dropped() {
     assert_eq!(world.arrived(), 11);
 }
 
+// [cloud-3]
 #[test]
 fn message_to_another_devices_topic_is_acknowledged_and_dropped() {
     let mut world = World::new(true);
@@ -233,6 +240,7 @@ fn filters_that_are_not_the_devices_own_and_the_ninth_get_0x80() {
     assert_eq!(outputs, [suback(conn, codes)]);
 }
 
+// [cloud-4]
 #[test]
 fn qos_2_ends_the_connection_whether_published_or_subscribed() {
     let mut world = World::new(true);
@@ -246,6 +254,24 @@ fn qos_2_ends_the_connection_whether_published_or_subscribed() {
         assert_eq!(world.packet(conn, packet), [Output::Close(conn)]);
     }
     assert_eq!(world.arrived(), 0);
+}
+
+// [cloud-5]
+#[test]
+fn will_and_retain_flag_are_ignored() {
+    let mut world = World::new(true);
+    let (conn, _) = world.connect_as(|connect| {
+        connect.clean_session = false;
+        connect.last_will = Some(rumqttc::mqttbytes::v4::LastWill::new(GET, "will", QoS::AtLeastOnce, true));
+    });
+    let mut retained = Publish::new(UPDATE, QoS::AtMostOnce, "x");
+    retained.retain = true;
+    assert_eq!(world.packet(conn, Packet::Publish(retained)), []);
+    world.subscribe(conn, UPDATE);
+    assert_eq!(world.input(conn, Input::Closed("gone".to_owned())), [Output::Close(conn)]);
+    assert_eq!(world.arrived(), 1);
+    let (_, outputs) = world.connect_as(|connect| connect.clean_session = false);
+    assert_eq!(publishes(&outputs), []);
 }
 
 #[test]
