@@ -1,0 +1,129 @@
+//! The handle through which a program asks.
+
+use crate::connection::{self, Call};
+use crate::{Error, Events};
+use airgate_proto::{Done, Hello, Op, Publish};
+use serde_json::Value;
+use std::{path::Path, sync::Arc};
+use tokio::{net::UnixStream, sync::mpsc, sync::oneshot};
+
+/// Where the daemon listens unless it is configured otherwise.
+pub const DEFAULT_SOCKET: &str = "/run/airgate/airgate.sock";
+
+/// Requests handed over but not yet on the line. Further callers wait.
+const CALL_QUEUE: usize = 16;
+
+/// A connection to the daemon. Clones share it; it ends when the last of them and the [`Events`] are dropped.
+#[derive(Debug, Clone)]
+pub struct Client {
+    calls: mpsc::Sender<Call>,
+    hello: Arc<Hello>,
+}
+
+/// The daemon has the message and will deliver it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its number, as in later `sent` and `dropped` events.
+    pub seq: u64,
+    /// Its `key` had been accepted before; nothing was stored, the number is the earlier one's.
+    pub duplicate: bool,
+}
+
+impl Client {
+    /// Connects and reads the daemon's hello. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::NoDaemon`], [`Error::Refused`] (too many clients), [`Error::Closed`], [`Error::Protocol`].
+    pub async fn connect(path: impl AsRef<Path>) -> Result<(Self, Events), Error> {
+        let path = path.as_ref();
+        let stream = UnixStream::connect(path).await.map_err(|e| Error::no_daemon(path.to_owned(), e))?;
+        let (sender, events) = crate::events::channel();
+        let (calls, requests) = mpsc::channel(CALL_QUEUE);
+        let (connection, hello) = connection::Connection::open(stream, requests, sender).await?;
+        tokio::spawn(connection.run());
+        Ok((Self { calls, hello: Arc::new(hello) }, events))
+    }
+
+    /// What the daemon said first. Its `link` is of that moment.
+    #[must_use]
+    pub fn hello(&self) -> &Hello {
+        &self.hello
+    }
+
+    /// Hands a message over. With QoS 1 it is on the disk when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `bad_topic`, `payload_too_large`, `not_allowed`, `outbox_full`, `over_budget`, …;
+    /// [`Error::Closed`], [`Error::Protocol`].
+    pub async fn publish(&self, publish: Publish) -> Result<Accepted, Error> {
+        let done = self.call(Op::Publish(publish)).await?;
+        let seq = done.seq.ok_or_else(|| Error::Protocol("a publish was accepted without a number".into()))?;
+        Ok(Accepted { seq, duplicate: done.duplicate })
+    }
+
+    /// Asks for the messages that match an MQTT filter. They come as [`Event::Message`](crate::Event::Message).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `bad_filter` or `not_allowed`; [`Error::Closed`], [`Error::Protocol`].
+    pub async fn subscribe(&self, filter: impl Into<String>) -> Result<(), Error> {
+        self.call(Op::Subscribe { filter: filter.into(), durable: None }).await.map(drop)
+    }
+
+    /// As [`Client::subscribe`]; messages are kept under `name` while the program is away, within the daemon's bound.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe`].
+    pub async fn subscribe_durable(&self, filter: impl Into<String>, name: impl Into<String>) -> Result<(), Error> {
+        self.call(Op::Subscribe { filter: filter.into(), durable: Some(name.into()) }).await.map(drop)
+    }
+
+    /// Ends a subscription.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe`].
+    pub async fn unsubscribe(&self, filter: impl Into<String>) -> Result<(), Error> {
+        self.call(Op::Unsubscribe { filter: filter.into(), durable: None }).await.map(drop)
+    }
+
+    /// Ends a durable subscription and discards what was kept for it.
+    ///
+    /// # Errors
+    /// As [`Client::subscribe`].
+    pub async fn unsubscribe_durable(&self, filter: impl Into<String>, name: impl Into<String>) -> Result<(), Error> {
+        self.call(Op::Unsubscribe { filter: filter.into(), durable: Some(name.into()) }).await.map(drop)
+    }
+
+    /// The daemon's whole status object.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Closed`], [`Error::Protocol`].
+    pub async fn status(&self) -> Result<Value, Error> {
+        let status = self.call(Op::Status).await?.status;
+        status.ok_or_else(|| Error::Protocol("an answer to `status` without status".into()))
+    }
+
+    /// Sends one AT command to the module and returns its lines. For operators.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `not_allowed` and others; [`Error::Closed`], [`Error::Protocol`].
+    pub async fn at(&self, command: impl Into<String>) -> Result<Vec<String>, Error> {
+        let lines = self.call(Op::At { command: command.into() }).await?.lines;
+        lines.ok_or_else(|| Error::Protocol("an answer to `at` without lines".into()))
+    }
+
+    /// Waits for a sign of life.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Closed`], [`Error::Protocol`].
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.call(Op::Ping).await.map(drop)
+    }
+
+    /// No time limit here: how long is too long depends on the request, so the caller sets one where it wants one. To
+    /// drop the future does not take the request back.
+    async fn call(&self, op: Op) -> Result<Done, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.calls.send(Call { op, answer }).await.map_err(|_| Error::Closed)?;
+        answered.await.unwrap_or(Err(Error::Closed))
+    }
+}
