@@ -1,1 +1,318 @@
 //! What was accepted and not yet acknowledged by the cloud.
+//!
+//! QoS 1 messages lie in an append-only log of segments (`FORMAT.md`) and are answered as accepted only after the fsync
+//! that covers them; QoS 0 messages lie in a small ring in memory. `LIFECYCLE.md` has a message's states and the numbered
+//! invariants. The index is pure; two threads touch the disk, one to write and one to read, so that an fsync of seconds
+//! stalls nothing but the acceptances that wait for it.
+//!
+//! Not here yet, and where it goes: bounds on bytes, age and free space with their policies (asked in `Index::offer`, a
+//! reason of their own in [`DropReason`]); compaction (one more source of records beside `Index::finished`).
+
+mod disk;
+mod errors;
+mod files;
+mod index;
+mod log;
+mod message;
+mod options;
+mod reader;
+mod record;
+mod recover;
+mod segment;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use tokio::sync::{Semaphore, broadcast, oneshot, watch};
+
+pub use errors::{AcceptError, Notice, OpenError};
+pub use message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
+pub use options::{Clock, Options, SystemClock};
+pub use record::{DropReason, RECORD_MAX};
+pub use recover::Opened;
+pub use shared::{DiskHealth, OutboxStatus};
+
+use disk::{AcceptJob, Job, Writer};
+use files::{DirLock, Files, RealFiles};
+use index::{Next, Offer};
+use reader::{ReadFault, ReadJob};
+use shared::{Shared, State, Waiter};
+
+/// Stack of each disk thread, in bytes: their work is shallow.
+const STACK: usize = 128 * 1024;
+
+/// What was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The message's number: rising, and never used again, not even after a restart.
+    pub seq: u64,
+    /// The key was known: `seq` is the message that bears it, and nothing was added.
+    pub duplicate: bool,
+}
+
+/// The next to send. It is in flight until [`Outbox::settle`] or [`Outbox::release`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number.
+    pub seq: u64,
+    /// It.
+    pub message: Message,
+}
+
+/// The handle; clones share one outbox. [`Outbox::close`] before opening the same directory again: when the last handle is
+/// merely dropped, what is pending is still written, and the directory is free when that is done.
+#[derive(Clone)]
+pub struct Outbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    reads: mpsc::Sender<ReadJob>,
+    room: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Outbox").field("status", &*self.inner.shared.status.borrow()).finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    /// Opens or creates an outbox. Reads the whole log: call it before the event loop runs.
+    ///
+    /// # Errors
+    /// [`OpenError`]: in use by another instance, written by a newer version, or the file system refuses. A disk that is
+    /// merely full does not stop it: what waits can still be sent.
+    pub fn open(options: Options) -> Result<(Self, Opened), OpenError> {
+        Self::open_with(options, Arc::new(RealFiles))
+    }
+
+    fn open_with(options: Options, files: Arc<dyn Files>) -> Result<(Self, Opened), OpenError> {
+        options.check()?;
+        let dir = options.dir.clone();
+        let io = |what| {
+            let path = dir.clone();
+            move |source| OpenError::Io { what, path, source }
+        };
+        let lock = DirLock::take(&dir).map_err(io("lock"))?.ok_or_else(|| OpenError::InUse { dir: dir.clone() })?;
+        let found = recover::recover(&*files, &options)?;
+        let shared = Arc::new(Shared::new(found.index, found.salts, &options));
+        let (jobs, jobs_of_writer) = mpsc::channel();
+        let (reads, reads_of_reader) = mpsc::channel();
+        let room = Arc::new(Semaphore::new(options.pending_bytes));
+        let log = log::Log {
+            files: Arc::clone(&files),
+            dir: dir.clone(),
+            active: found.active,
+            next_number: found.next_number,
+            segment_bytes: options.segment_bytes,
+            salt: recover::salt,
+        };
+        let writer = Writer {
+            log,
+            shared: Arc::clone(&shared),
+            jobs: jobs_of_writer,
+            options,
+            lock: Some(lock),
+            notes_due: None,
+        };
+        spawn("outbox-write", move || writer.run()).map_err(io("start the writer of"))?;
+        let reading = dir.clone();
+        spawn("outbox-read", move || reader::run(&files, &reading, &reads_of_reader))
+            .map_err(io("start the reader of"))?;
+        Ok((Self { inner: Arc::new(Inner { shared, jobs, reads, room }) }, found.opened))
+    }
+
+    /// Takes a message: QoS 1 is durable when this returns, QoS 0 is in memory. While too many bytes wait for the disk, it
+    /// waits for room. A call that is cancelled while it waits for the disk may have been accepted all the same.
+    ///
+    /// # Errors
+    /// [`AcceptError`]; the message is then not accepted.
+    pub async fn accept(&self, message: Message) -> Result<Accepted, AcceptError> {
+        message.check()?;
+        match message.qos {
+            Qos::AtMostOnce => self.accept_in_memory(message),
+            Qos::AtLeastOnce => self.accept_on_disk(message).await,
+        }
+    }
+
+    fn accept_in_memory(&self, message: Message) -> Result<Accepted, AcceptError> {
+        self.inner.shared.with(|state, _| {
+            if state.closed {
+                return Err(AcceptError::Closed);
+            }
+            let expires = message.expires_unix_ms.is_some();
+            let seq = state.index.accept_in_memory(message);
+            if expires || state.index.reserve_wanted().is_some() {
+                self.wake(state);
+            }
+            let reason = || "no numbers could be set aside on the disk".to_owned();
+            let seq = seq.ok_or_else(|| AcceptError::Disk { reason: reason() })?;
+            Ok(Accepted { seq, duplicate: false })
+        })
+    }
+
+    async fn accept_on_disk(&self, message: Message) -> Result<Accepted, AcceptError> {
+        let weight = u32::try_from(message.weight()).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.inner.room).acquire_many_owned(weight).await;
+        let room = room.map_err(|_| AcceptError::Closed)?;
+        let (seq, waiting) = self.inner.shared.with(|state, now| {
+            if state.closed {
+                return Err(AcceptError::Closed);
+            }
+            match state.index.offer(message.uid, message.key.as_deref()) {
+                Offer::Known(seq) => Ok((seq, wait_for(state, seq, true))),
+                Offer::New(seq) => {
+                    // Sent under the lock, so that the log has the order of the numbers.
+                    let job = AcceptJob { seq, accepted_unix_ms: now, message, _room: room };
+                    self.inner.jobs.send(Job::Accept(job)).map_err(|_| AcceptError::Closed)?;
+                    state.waiters.insert(seq, Vec::new());
+                    Ok((seq, wait_for(state, seq, false)))
+                }
+            }
+        })?;
+        let duplicate = match waiting {
+            Some(reply) => reply.await.map_err(|_| AcceptError::Closed)??,
+            None => true,
+        };
+        Ok(Accepted { seq, duplicate })
+    }
+
+    /// The next to send: the highest priority first, within it the oldest. Waits while there is none, and while as many
+    /// are in flight as the window allows. Cancelling it loses nothing.
+    pub async fn next(&self) -> Outgoing {
+        loop {
+            let ready = self.inner.shared.ready.notified();
+            tokio::pin!(ready);
+            // From here on no notification is missed.
+            ready.as_mut().enable();
+            let Some((next, cached, salt)) = self.inner.shared.with(|state, _| take(state)) else {
+                ready.await;
+                continue;
+            };
+            let (seq, extent) = match (next, cached) {
+                (Next::Ring { seq, message }, _) | (Next::Disk { seq, .. }, Some(message)) => {
+                    return Outgoing { seq, message };
+                }
+                (Next::Disk { seq, extent }, None) => (seq, extent),
+            };
+            let taken = Taken { outbox: self, seq, armed: true };
+            let (reply, read) = oneshot::channel();
+            // A reader that is gone shows as a reply that never comes.
+            let _ = self.inner.reads.send(ReadJob { seq, extent, salt, reply });
+            let read = read.await.unwrap_or_else(|_| Err(ReadFault::Io("the reading thread is gone".to_owned())));
+            taken.disarm();
+            match read {
+                Ok(message) => return Outgoing { seq, message },
+                Err(fault) => self.unreadable(seq, fault),
+            }
+        }
+    }
+
+    fn unreadable(&self, seq: u64, fault: ReadFault) {
+        self.inner.shared.with(|state, _| {
+            match fault {
+                ReadFault::Corrupt => state.index.spoil(seq),
+                ReadFault::Io(reason) => {
+                    state.index.park(seq);
+                    state.disk = DiskHealth::Failing { reason };
+                }
+            }
+            self.wake(state);
+        });
+    }
+
+    /// The cloud acknowledged it, or a QoS 0 message was handed over. Ignored when it is not in flight.
+    pub fn settle(&self, seq: u64) {
+        self.inner.shared.with(|state, _| {
+            state.index.settle(seq);
+            if state.index.unwritten() > 0 {
+                self.wake(state);
+            }
+        });
+    }
+
+    /// It was not sent after all: it goes back to its old place. Ignored when it is not in flight.
+    pub fn release(&self, seq: u64) {
+        self.inner.shared.with(|state, _| {
+            state.index.release(seq);
+            if state.index.next_expiry().is_some() {
+                self.wake(state);
+            }
+        });
+    }
+
+    /// What is visible, as it changes.
+    pub fn status(&self) -> watch::Receiver<OutboxStatus> {
+        self.inner.shared.status.subscribe()
+    }
+
+    /// What ends from now on. A listener that falls 1,024 behind misses the oldest and is told how many.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.inner.shared.notices.subscribe()
+    }
+
+    /// Accepts nothing more, writes what is pending, and lets go of the directory.
+    pub async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        self.inner.shared.with(|state, _| {
+            state.closed = true;
+            // When the writer is gone already, the reply is dropped here and the wait below ends at once.
+            let _ = self.inner.jobs.send(Job::Close(reply));
+        });
+        let _ = closed.await;
+    }
+
+    fn wake(&self, state: &mut State) {
+        if !std::mem::replace(&mut state.woken, true) {
+            // A writer that is gone needs no waking.
+            let _ = self.inner.jobs.send(Job::Wake);
+        }
+    }
+}
+
+/// Puts a message back when its reading is cancelled.
+struct Taken<'a> {
+    outbox: &'a Outbox,
+    seq: u64,
+    armed: bool,
+}
+
+impl Taken<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.outbox.release(self.seq);
+        }
+    }
+}
+
+fn take(state: &mut State) -> Option<(Next, Option<Message>, u32)> {
+    let next = state.index.take()?;
+    let (cached, salt) = match &next {
+        Next::Disk { seq, extent } => (state.cache.get(*seq), state.salts.get(&extent.segment).copied()),
+        Next::Ring { .. } => (None, None),
+    };
+    Some((next, cached, salt.unwrap_or(0)))
+}
+
+/// The commit that `seq` still waits for; `None` when it is durable.
+fn wait_for(state: &mut State, seq: u64, duplicate: bool) -> Option<oneshot::Receiver<Result<bool, AcceptError>>> {
+    let (reply, waiting) = oneshot::channel();
+    state.waiters.get_mut(&seq)?.push(Waiter { duplicate, reply });
+    Some(waiting)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(work).map(drop)
+}

@@ -1,0 +1,251 @@
+//! The thread that writes: it gathers what arrives within the commit window, appends it, makes one fsync for all, and only
+//! then answers. A disk that takes seconds stalls the acceptances that wait for it and nothing else.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::errors::AcceptError;
+use super::files::DirLock;
+use super::index::{Carry, Extent, Finished, Note, records_of};
+use super::log::{Log, Written};
+use super::message::Message;
+use super::options::Options;
+use super::record::{Accept, Record};
+use super::segment::file_name;
+use super::shared::{DiskHealth, Shared, State};
+
+/// The longest sleep while something is to expire: the clock may be set meanwhile, and nobody tells.
+const CLOCK_DOUBT: Duration = Duration::from_secs(60);
+/// When settlements could not be written, how soon to try again: not sooner, or a full disk would cost a core.
+const RETRY: Duration = Duration::from_secs(1);
+
+pub(super) enum Job {
+    Accept(AcceptJob),
+    /// Something in the index wants attention.
+    Wake,
+    /// The last job.
+    Close(oneshot::Sender<()>),
+}
+
+pub(super) struct AcceptJob {
+    pub(super) seq: u64,
+    pub(super) accepted_unix_ms: u64,
+    pub(super) message: Message,
+    /// Room among the pending bytes, given back when the job is done.
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+/// See the module.
+pub(super) struct Writer {
+    pub(super) log: Log,
+    pub(super) shared: Arc<Shared>,
+    pub(super) jobs: Receiver<Job>,
+    pub(super) options: Options,
+    pub(super) lock: Option<DirLock>,
+    pub(super) notes_due: Option<Instant>,
+}
+
+/// Nobody can ask any more.
+struct Gone;
+
+impl Writer {
+    /// Works until it is closed or nobody is left to ask.
+    pub(super) fn run(mut self) {
+        self.commit(&[], None);
+        self.tidy();
+        let reply = loop {
+            let until = self.patience();
+            let job = match self.receive(until) {
+                Ok(job) => job,
+                Err(Gone) => break None,
+            };
+            let (jobs, close) = match job {
+                Some(Job::Accept(first)) => self.gather(first),
+                Some(Job::Close(reply)) => break Some(reply),
+                Some(Job::Wake) | None if !self.is_due() => continue,
+                Some(Job::Wake) | None => (Vec::new(), None),
+            };
+            self.commit(&jobs, None);
+            self.tidy();
+            if close.is_some() {
+                break close;
+            }
+        };
+        self.commit(&[], None);
+        self.tidy();
+        self.lock = None;
+        if let Some(reply) = reply {
+            let _ = reply.send(());
+        }
+    }
+
+    /// The next job; `None` when `until` has come.
+    fn receive(&self, until: Option<Instant>) -> Result<Option<Job>, Gone> {
+        let Some(until) = until else { return self.jobs.recv().map(Some).map_err(|_| Gone) };
+        match self.jobs.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(job) => Ok(Some(job)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Gone),
+        }
+    }
+
+    /// Until when there is nothing to do by itself.
+    fn patience(&mut self) -> Option<Instant> {
+        let (expiry, unwritten) = self
+            .shared
+            .with(|state, now| (state.index.next_expiry().map(|at| at.saturating_sub(now)), state.index.unwritten()));
+        if unwritten > 0 && self.notes_due.is_none() {
+            self.notes_due = Some(Instant::now() + self.options.settle_delay);
+        }
+        let expiry = expiry.map(|ms| Instant::now() + Duration::from_millis(ms).min(CLOCK_DOUBT));
+        [self.notes_due, expiry].into_iter().flatten().min()
+    }
+
+    /// Whether something is to be written although nobody waits for it.
+    fn is_due(&self) -> bool {
+        let (unwritten, reserve) = self.shared.with(|state, _| {
+            state.woken = false;
+            (state.index.unwritten(), state.index.reserve_wanted().is_some())
+        });
+        let waited = self.notes_due.is_some_and(|due| due <= Instant::now());
+        unwritten >= self.options.settle_batch || reserve || (unwritten > 0 && waited)
+    }
+
+    /// The group that the first one opens.
+    fn gather(&mut self, first: AcceptJob) -> (Vec<AcceptJob>, Option<oneshot::Sender<()>>) {
+        let until = Instant::now() + self.options.commit_window;
+        let mut bytes = first.message.weight();
+        let mut jobs = vec![first];
+        while bytes < self.options.commit_bytes {
+            match self.receive(Some(until)) {
+                Ok(Some(Job::Accept(job))) => {
+                    bytes += job.message.weight();
+                    jobs.push(job);
+                }
+                Ok(Some(Job::Wake)) => self.shared.with(|state, _| state.woken = false),
+                Ok(Some(Job::Close(reply))) => return (jobs, Some(reply)),
+                Ok(None) | Err(Gone) => break,
+            }
+        }
+        (jobs, None)
+    }
+
+    /// Writes a group: what is to be accepted, what has ended, and what a finished segment hands on. True when durable.
+    fn commit(&mut self, jobs: &[AcceptJob], carry: Option<&Carry>) -> bool {
+        self.notes_due = None;
+        let last = jobs.last().map(|job| job.seq);
+        let (notes, reserve, ceiling, reaches) = self.shared.with(|state, _| {
+            let index = &mut state.index;
+            let reaches = last.is_none_or(|seq| index.newest_reaches(seq));
+            (index.take_notes(), index.reserve_wanted(), index.ceiling(), reaches)
+        });
+        // Accept records first: their places are then those of the jobs.
+        let accepts: Vec<_> = jobs.iter().map(|job| Accept::of(job.seq, job.accepted_unix_ms, &job.message)).collect();
+        let mut records: Vec<_> = accepts.iter().copied().map(Record::Accept).collect();
+        records.extend(records_of(&notes));
+        records.extend(reserve.map(|ceiling| Record::Reserve { ceiling }));
+        records.extend(carry.into_iter().flat_map(Carry::records));
+        if records.is_empty() {
+            return true;
+        }
+        match self.log.write(&records, ceiling, !reaches) {
+            Ok(written) => {
+                self.shared.with(|state, _| keep(state, jobs, &accepts, &notes, &written, reserve, carry));
+                true
+            }
+            Err(error) => {
+                if !notes.is_empty() {
+                    self.notes_due = Some(Instant::now() + self.options.settle_delay.max(RETRY));
+                }
+                self.shared.with(|state, _| refuse(state, jobs, notes, error.to_string()));
+                false
+            }
+        }
+    }
+
+    /// Deletes the segments that are of no more use.
+    fn tidy(&mut self) {
+        let mut deleted = false;
+        while let Some(finished) = self.shared.with(|state, _| state.index.finished()) {
+            match finished {
+                Finished::Carry(carry) => {
+                    if !self.commit(&[], Some(&carry)) {
+                        break;
+                    }
+                }
+                Finished::Delete(number) => {
+                    if !self.told(self.log.files.remove(&self.log.dir.join(file_name(number)))) {
+                        break;
+                    }
+                    deleted = true;
+                    self.shared.with(|state, _| {
+                        state.index.removed(number);
+                        state.salts.remove(&number);
+                    });
+                }
+            }
+        }
+        if deleted {
+            self.told(self.log.files.sync_dir(&self.log.dir));
+        }
+    }
+
+    fn told(&self, result: std::io::Result<()>) -> bool {
+        if let Err(error) = &result {
+            let reason = format!("a finished segment cannot be deleted: {error}");
+            self.shared.with(|state, _| state.disk = DiskHealth::Failing { reason });
+        }
+        result.is_ok()
+    }
+}
+
+impl Drop for Writer {
+    /// However the thread ends, nobody waits for it in vain.
+    fn drop(&mut self) {
+        self.shared.with(|state, _| {
+            state.closed = true;
+            let waiting: Vec<u64> = state.waiters.keys().copied().collect();
+            for seq in waiting {
+                state.answer(seq, &Err(AcceptError::Closed));
+            }
+        });
+    }
+}
+
+fn keep(
+    state: &mut State,
+    jobs: &[AcceptJob],
+    accepts: &[Accept<'_>],
+    notes: &[Note],
+    written: &Written,
+    reserve: Option<u64>,
+    carry: Option<&Carry>,
+) {
+    if let Some(head) = written.begun {
+        state.index.open_segment(head.number);
+        state.salts.insert(head.number, head.salt);
+    }
+    for ((job, accept), (offset, len)) in jobs.iter().zip(accepts).zip(&written.spans) {
+        state.index.accepted(Extent { segment: written.segment, offset: *offset, len: *len }, accept);
+        state.cache.insert(job.seq, job.message.clone());
+        state.answer(job.seq, &Ok(()));
+    }
+    state.index.wrote_notes(notes);
+    state.index.reserved(reserve.unwrap_or(0));
+    if let Some(carry) = carry {
+        state.index.carried(carry);
+    }
+    state.disk = DiskHealth::Ok;
+}
+
+fn refuse(state: &mut State, jobs: &[AcceptJob], notes: Vec<Note>, reason: String) {
+    state.index.return_notes(notes);
+    for job in jobs {
+        state.index.refused(job.seq);
+        state.answer(job.seq, &Err(AcceptError::Disk { reason: reason.clone() }));
+    }
+    state.disk = DiskHealth::Failing { reason };
+}

@@ -1,0 +1,116 @@
+//! The file layer: the few calls that touch the disk, behind a trait so that tests can let each of them fail or wait.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// What the outbox asks of a file system.
+pub(super) trait Files: Send + Sync {
+    /// The names of the files in a directory; names that are not UTF-8 are none of ours and left out.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Creates a segment that must not exist.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Opens a segment to append to it.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// The first `limit` bytes of a file.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    /// Exactly `len` bytes from `offset` on.
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>>;
+    /// Unlinks a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Renames a file.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Makes the directory's own entries durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+}
+
+/// A segment that is being written.
+pub(super) trait SegmentFile: Send {
+    /// Writes all of it at the end.
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// `fdatasync`: content and length are durable after it.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+/// The real one.
+pub(super) struct RealFiles;
+
+impl Files for RealFiles {
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(dir)?
+            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+            .collect()
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Box::new(RealSegment(file)))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(RealSegment(OpenOptions::new().append(true).open(path)?)))
+    }
+
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len().min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
+        file.take(limit).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        File::open(path)?.read_exact_at(&mut bytes, offset)?;
+        Ok(bytes)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}
+
+struct RealSegment(File);
+
+impl SegmentFile for RealSegment {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+}
+
+/// Holds the directory for this instance for as long as it lives; the kernel lets go of it even after a SIGKILL.
+#[derive(Debug)]
+pub(super) struct DirLock(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl DirLock {
+    /// Creates the directory if need be and locks it; `Ok(None)` when another instance holds it.
+    pub(super) fn take(dir: &Path) -> io::Result<Option<Self>> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+        let path = dir.join("lock");
+        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

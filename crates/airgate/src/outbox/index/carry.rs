@@ -1,0 +1,163 @@
+//! What is to be written about messages, and when a segment may go.
+//!
+//! A settle record lies where the log ends at that moment, mostly in another segment than its message. The segment that
+//! holds it must not vanish while the message's own segment is there, or the message would rise again at the next start.
+//! So a segment in which nothing is live is deleted at once when it says nothing about others; else what it says is said
+//! again at the end of the log, and then it goes.
+
+use std::collections::BTreeMap;
+
+use super::keys::Key;
+use super::segments::{Entry, State};
+use super::{Index, RESERVE_BLOCK};
+use crate::outbox::record::{DropReason, RANGES_MAX, Range, Record};
+
+/// A message's end, not yet written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::outbox) struct Note {
+    pub(in crate::outbox) seq: u64,
+    /// Where its accept record lies.
+    pub(super) segment: u32,
+    /// `None`: it was settled.
+    pub(super) drop: Option<DropReason>,
+}
+
+/// A segment in which nothing is live.
+#[derive(Debug)]
+pub(in crate::outbox) enum Finished {
+    /// It may be deleted.
+    Delete(u32),
+    /// What it says must be said elsewhere first.
+    Carry(Carry),
+}
+
+/// What a finished segment says that is still of use.
+#[derive(Debug)]
+pub(in crate::outbox) struct Carry {
+    from: u32,
+    ends: Vec<(u32, Vec<Note>)>,
+    keys: Vec<(u64, Key)>,
+}
+
+impl Carry {
+    pub(in crate::outbox) fn records(&self) -> Vec<Record<'_>> {
+        let mut records: Vec<_> = self.ends.iter().flat_map(|(_, notes)| group(notes.iter().copied(), true)).collect();
+        let keys = self.keys.iter();
+        records.extend(keys.map(|(seq, key)| Record::Remember { seq: *seq, uid: key.uid, key: &key.text }));
+        records
+    }
+}
+
+/// The records that say what the notes say.
+pub(in crate::outbox) fn records_of(notes: &[Note]) -> Vec<Record<'static>> {
+    group(notes.iter().copied(), false)
+}
+
+/// One record for each fate. Neighbours in one segment may share a range even when numbers between them are missing
+/// (`whole`): nobody else will ever bear those.
+fn group(notes: impl Iterator<Item = Note>, whole: bool) -> Vec<Record<'static>> {
+    let mut by_fate: BTreeMap<u8, (Option<DropReason>, Vec<Range>)> = BTreeMap::new();
+    let mut sorted: Vec<_> = notes.collect();
+    sorted.sort_unstable_by_key(|note| note.seq);
+    let mut before = None;
+    for note in sorted {
+        let fate = note.drop.map_or(0, |reason| 1 + reason as u8);
+        let ranges = &mut by_fate.entry(fate).or_insert_with(|| (note.drop, Vec::new())).1;
+        match ranges.last_mut() {
+            Some(range) if range.last + 1 == note.seq || (whole && before == Some((fate, range.last))) => {
+                range.last = note.seq;
+            }
+            _ => ranges.push(Range { first: note.seq, last: note.seq }),
+        }
+        before = Some((fate, note.seq));
+    }
+    by_fate.into_values().flat_map(|(drop, ranges)| records_with(drop, &ranges)).collect()
+}
+
+fn records_with(drop: Option<DropReason>, ranges: &[Range]) -> Vec<Record<'static>> {
+    let chunks = ranges.chunks(RANGES_MAX).map(<[Range]>::to_vec);
+    chunks
+        .map(|ranges| match drop {
+            None => Record::Settle(ranges),
+            Some(reason) => Record::Drop { reason, ranges },
+        })
+        .collect()
+}
+
+impl Index {
+    /// How many ends are not yet written.
+    pub(in crate::outbox) fn unwritten(&self) -> usize {
+        self.notes.len()
+    }
+
+    /// Takes the ends that are to be written now.
+    pub(in crate::outbox) fn take_notes(&mut self) -> Vec<Note> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// They could not be written.
+    pub(in crate::outbox) fn return_notes(&mut self, notes: Vec<Note>) {
+        self.notes.extend(notes);
+    }
+
+    /// They are durable, in the newest segment.
+    pub(in crate::outbox) fn wrote_notes(&mut self, notes: &[Note]) {
+        let Some(newest) = self.segments.newest() else { return };
+        for note in notes {
+            self.segments.refer(newest, note.segment);
+        }
+    }
+
+    /// A segment that is of no more use. [outbox-7]
+    pub(in crate::outbox) fn finished(&self) -> Option<Finished> {
+        let from = self.segments.finished()?;
+        // What a segment says of one that is itself finished is needed as long as that one is there.
+        let about = self.segments.about(from);
+        let ends: Vec<_> = about.into_iter().map(|other| (other, self.ends_in(other))).collect();
+        let keys = self.keys.at_home(from);
+        let nothing = ends.is_empty() && keys.is_empty();
+        Some(if nothing { Finished::Delete(from) } else { Finished::Carry(Carry { from, ends, keys }) })
+    }
+
+    fn ends_in(&self, segment: u32) -> Vec<Note> {
+        let fates = self.segments.fates(segment).into_iter();
+        fates.map(|Entry { seq, state, .. }| Note { seq, segment, drop: dropped(state) }).collect()
+    }
+
+    /// What was carried is durable, in the newest segment.
+    pub(in crate::outbox) fn carried(&mut self, carry: &Carry) {
+        let Some(newest) = self.segments.newest() else { return };
+        for (other, _) in &carry.ends {
+            self.segments.refer(newest, *other);
+        }
+        for (seq, _) in &carry.keys {
+            self.keys.settled(*seq, newest);
+        }
+        self.segments.clear_about(carry.from);
+    }
+
+    /// The segment's file is gone.
+    pub(in crate::outbox) fn removed(&mut self, segment: u32) {
+        self.segments.remove(segment);
+    }
+
+    /// The numbers to set aside, when it is time to.
+    pub(in crate::outbox) fn reserve_wanted(&self) -> Option<u64> {
+        let left = self.ceiling.saturating_sub(self.next_seq);
+        (left < RESERVE_BLOCK / 2).then(|| self.next_seq.saturating_add(RESERVE_BLOCK))
+    }
+
+    /// The bound of the numbers set aside so far.
+    pub(in crate::outbox) fn ceiling(&self) -> u64 {
+        self.ceiling
+    }
+
+    /// They are set aside durably.
+    pub(in crate::outbox) fn reserved(&mut self, ceiling: u64) {
+        self.ceiling = self.ceiling.max(ceiling);
+    }
+}
+
+fn dropped(state: State) -> Option<DropReason> {
+    if let State::Dropped(reason) = state { Some(reason) } else { None }
+}

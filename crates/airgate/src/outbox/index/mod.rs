@@ -1,0 +1,390 @@
+//! The outbox's bookkeeping, pure: no file, no clock, no lock. `LIFECYCLE.md` in the room's folder has the states and the
+//! numbered invariants.
+
+mod carry;
+mod expiry;
+mod keys;
+mod ring;
+mod segments;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use super::errors::Notice;
+use super::message::{Message, PRIORITY_MAX};
+use super::record::{Accept, DropReason, Range, Record};
+pub(super) use carry::{Carry, Finished, Note, records_of};
+use expiry::Expiry;
+pub(super) use keys::Key;
+use keys::Keys;
+use ring::Ring;
+pub(super) use segments::Extent;
+use segments::{Entry, Place, Segments, State};
+
+/// How many numbers are set aside at a time for messages that leave no record of their own.
+pub(super) const RESERVE_BLOCK: u64 = 1 << 16;
+
+/// The bounds that the index keeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Messages handed out and neither settled nor released.
+    pub(super) window: usize,
+    /// Settled keys remembered.
+    pub(super) settled_keys: usize,
+    pub(super) ring_messages: usize,
+    pub(super) ring_bytes: usize,
+}
+
+/// The answer to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// A number of its own.
+    New(u64),
+    /// Its key is that of this message.
+    Known(u64),
+}
+
+/// The next message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Next {
+    /// From memory.
+    Ring { seq: u64, message: Message },
+    /// To be read.
+    Disk { seq: u64, extent: Extent },
+}
+
+#[derive(Debug)]
+enum Taken {
+    Ring(Message),
+    /// `expires` is kept here when its time ran out while it was taken.
+    Disk {
+        place: Place,
+        expires: Option<u64>,
+    },
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) accepted: u64,
+    pub(super) settled: u64,
+    pub(super) dropped: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Index {
+    segments: Segments,
+    ring: Ring,
+    keys: Keys,
+    expiry: Expiry,
+    taken: BTreeMap<u64, Taken>,
+    parked: u64,
+    notes: Vec<Note>,
+    notices: Vec<Notice>,
+    totals: Totals,
+    window: usize,
+    next_seq: u64,
+    /// One above the last number in the log. Numbers between it and `next_seq` are on their way there.
+    placed: u64,
+    ceiling: u64,
+}
+
+impl Index {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            segments: Segments::default(),
+            ring: Ring::new(limits.ring_messages, limits.ring_bytes),
+            keys: Keys::new(limits.settled_keys),
+            expiry: Expiry::default(),
+            taken: BTreeMap::new(),
+            parked: 0,
+            notes: Vec::new(),
+            notices: Vec::new(),
+            totals: Totals::default(),
+            window: limits.window,
+            next_seq: 1,
+            placed: 1,
+            ceiling: 0,
+        }
+    }
+
+    /// What a log says, record by record, at the start. False when a record contradicts those before it.
+    pub(super) fn load(&mut self, segment: u32, offset: u32, len: u32, record: &Record<'_>) -> bool {
+        match record {
+            Record::Accept(accept) => {
+                return accept.seq >= self.next_seq && self.load_accept(segment, offset, len, accept);
+            }
+            Record::Settle(ranges) => self.load_fate(segment, ranges, State::Settled),
+            Record::Drop { reason, ranges } => self.load_fate(segment, ranges, State::Dropped(*reason)),
+            Record::Remember { seq, uid, key } => {
+                if self.keys.get(&Key { uid: *uid, text: (*key).into() }).is_none_or(|known| known <= *seq) {
+                    self.keys.insert_settled(*seq, Key { uid: *uid, text: (*key).into() }, segment);
+                }
+            }
+            Record::Reserve { ceiling } => self.ceiling = self.ceiling.max(*ceiling),
+        }
+        true
+    }
+
+    /// The log is read: numbers that may have been handed out without a record are never used again.
+    pub(super) fn loaded(&mut self) {
+        self.next_seq = self.next_seq.max(self.ceiling);
+        self.ceiling = self.next_seq;
+    }
+
+    fn load_accept(&mut self, segment: u32, offset: u32, len: u32, accept: &Accept<'_>) -> bool {
+        if self.next_seq == u64::MAX || !self.place(Extent { segment, offset, len }, accept) {
+            return false;
+        }
+        if let Some(key) = accept.key {
+            self.keys.insert(accept.seq, Key { uid: accept.uid, text: key.into() });
+        }
+        self.next_seq = accept.seq.saturating_add(1);
+        true
+    }
+
+    fn load_fate(&mut self, by: u32, ranges: &[Range], state: State) {
+        for range in ranges {
+            for place in self.segments.in_range(range.first, range.last) {
+                self.segments.refer(by, Segments::number_at(place));
+                if self.segments.entry(place).is_some_and(|e| e.state.is_live()) {
+                    self.end(place, state);
+                }
+            }
+        }
+    }
+
+    /// A new newest segment.
+    pub(super) fn open_segment(&mut self, number: u32) {
+        self.segments.open(number, self.placed);
+    }
+
+    /// Whether the newest segment has a place for this number: it counts 32 bits on from its first.
+    pub(super) fn newest_reaches(&self, seq: u64) -> bool {
+        self.segments.newest_reaches(seq)
+    }
+
+    /// A QoS 1 message asks to be kept.
+    pub(super) fn offer(&mut self, uid: u32, key: Option<&str>) -> Offer {
+        let key = key.map(|key| Key { uid, text: key.into() });
+        if let Some(seq) = key.as_ref().and_then(|key| self.keys.get(key)) {
+            return Offer::Known(seq);
+        }
+        let seq = self.number();
+        if let Some(key) = key {
+            self.keys.insert(seq, key);
+        }
+        Offer::New(seq)
+    }
+
+    /// The offered message is durable, in the newest segment. [outbox-1]
+    pub(super) fn accepted(&mut self, extent: Extent, accept: &Accept<'_>) {
+        if self.place(extent, accept) {
+            self.totals.accepted += 1;
+        }
+    }
+
+    /// The offered message is not durable; its number is spent.
+    pub(super) fn refused(&mut self, seq: u64) {
+        self.keys.forget(seq);
+    }
+
+    /// A QoS 0 message: its number, or `None` while no numbers are set aside.
+    pub(super) fn accept_in_memory(&mut self, message: Message) -> Option<u64> {
+        if self.next_seq >= self.ceiling {
+            return None;
+        }
+        let seq = self.number();
+        self.totals.accepted += 1;
+        self.put_in_ring(seq, message);
+        Some(seq)
+    }
+
+    fn put_in_ring(&mut self, seq: u64, message: Message) {
+        for gone in self.ring.push(seq, message) {
+            self.tell_dropped(gone, DropReason::RingFull);
+        }
+    }
+
+    fn number(&mut self) -> u64 {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        seq
+    }
+
+    fn place(&mut self, extent: Extent, accept: &Accept<'_>) -> bool {
+        if self.segments.newest() != Some(extent.segment) {
+            return false;
+        }
+        let place = self.segments.push(&Entry {
+            seq: accept.seq,
+            offset: extent.offset,
+            len: extent.len,
+            accepted_unix_s: u32::try_from(accept.accepted_unix_ms / 1000).unwrap_or(u32::MAX),
+            priority: accept.priority,
+            state: State::Waiting,
+            expires: accept.expires_unix_ms.is_some(),
+            keyed: accept.key.is_some(),
+        });
+        let Some(place) = place else { return false };
+        if let Some(at) = accept.expires_unix_ms {
+            self.expiry.push(at, place);
+        }
+        self.placed = accept.seq.saturating_add(1);
+        true
+    }
+
+    /// Whether [`Index::take`] would give one.
+    pub(super) fn can_take(&self) -> bool {
+        self.taken.len() < self.window && self.queued() > 0
+    }
+
+    /// Hands out the next to send: the highest priority first, within it the oldest. [outbox-4]
+    pub(super) fn take(&mut self) -> Option<Next> {
+        if self.taken.len() >= self.window {
+            return None;
+        }
+        (0..=PRIORITY_MAX).rev().find_map(|priority| {
+            let in_memory = self.ring.first(priority);
+            let kept = self.segments.first_waiting(priority);
+            match (in_memory, kept) {
+                (Some(seq), kept) if kept.is_none_or(|(other, _)| seq < other) => self.take_from_ring(priority, seq),
+                (_, Some((seq, place))) => self.take_from_disk(seq, place),
+                _ => None,
+            }
+        })
+    }
+
+    fn take_from_ring(&mut self, priority: u8, seq: u64) -> Option<Next> {
+        let message = self.ring.take(priority, seq)?;
+        self.taken.insert(seq, Taken::Ring(message.clone()));
+        Some(Next::Ring { seq, message })
+    }
+
+    fn take_from_disk(&mut self, seq: u64, place: Place) -> Option<Next> {
+        self.segments.set(place, State::Taken)?;
+        self.taken.insert(seq, Taken::Disk { place, expires: None });
+        Some(Next::Disk { seq, extent: self.segments.extent(place)? })
+    }
+
+    /// The cloud acknowledged it. Nothing happens when it is not out. [outbox-2]
+    pub(super) fn settle(&mut self, seq: u64) {
+        let Some(taken) = self.taken.remove(&seq) else { return };
+        if let Taken::Disk { place, .. } = taken {
+            self.end(place, State::Settled);
+            self.notes.push(Note { seq, segment: Segments::number_at(place), drop: None });
+        }
+        self.totals.settled += 1;
+        self.notices.push(Notice::Settled { seq });
+    }
+
+    /// It was not sent after all and goes back to its old place. [outbox-5]
+    pub(super) fn release(&mut self, seq: u64) {
+        match self.taken.remove(&seq) {
+            Some(Taken::Ring(message)) => self.put_in_ring(seq, message),
+            Some(Taken::Disk { place, expires }) => {
+                self.segments.set(place, State::Waiting);
+                if let Some(at) = expires {
+                    self.expiry.push(at, place);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Its record turned out to be damaged: there is nothing left to send.
+    pub(super) fn spoil(&mut self, seq: u64) {
+        if let Some(Taken::Disk { place, .. }) = self.taken.remove(&seq) {
+            self.drop_kept(seq, place, DropReason::Corrupt);
+        }
+    }
+
+    /// Its record cannot be read now: it is set aside until the next start, and blocks nobody.
+    pub(super) fn park(&mut self, seq: u64) {
+        if self.taken.remove(&seq).is_some() {
+            self.parked += 1;
+        }
+    }
+
+    /// Drops what waits and whose time is over. What is out stays out. [outbox-6]
+    pub(super) fn expire(&mut self, now_unix_ms: u64) {
+        for seq in self.ring.expire(now_unix_ms) {
+            self.tell_dropped(seq, DropReason::Ttl);
+        }
+        while let Some((at, place)) = self.expiry.pop(now_unix_ms) {
+            let Some(entry) = self.segments.entry(place) else { continue };
+            if Expiry::applies(&self.segments, place) {
+                self.drop_kept(entry.seq, place, DropReason::Ttl);
+            } else if let Some(Taken::Disk { expires, .. }) = self.taken.get_mut(&entry.seq) {
+                *expires = Some(at);
+            }
+        }
+    }
+
+    /// The moment at which [`Index::expire`] has something to do.
+    pub(super) fn next_expiry(&self) -> Option<u64> {
+        [self.ring.next_expiry(), self.expiry.next()].into_iter().flatten().min()
+    }
+
+    fn drop_kept(&mut self, seq: u64, place: Place, reason: DropReason) {
+        self.end(place, State::Dropped(reason));
+        self.notes.push(Note { seq, segment: Segments::number_at(place), drop: Some(reason) });
+        self.tell_dropped(seq, reason);
+    }
+
+    fn tell_dropped(&mut self, seq: u64, reason: DropReason) {
+        self.totals.dropped += 1;
+        self.notices.push(Notice::Dropped { seq, reason });
+    }
+
+    fn end(&mut self, place: Place, state: State) {
+        let Some(entry) = self.segments.set(place, state) else { return };
+        if entry.keyed {
+            // A program that is told of a drop may publish again under the same key.
+            if state == State::Settled {
+                self.keys.settled(entry.seq, Segments::number_at(place));
+            } else {
+                self.keys.forget(entry.seq);
+            }
+        }
+        if entry.expires {
+            self.expiry.bury(&self.segments);
+        }
+    }
+
+    /// What happened since the last call.
+    pub(super) fn drain_notices(&mut self) -> std::vec::Drain<'_, Notice> {
+        self.notices.drain(..)
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// Messages that wait.
+    pub(super) fn queued(&self) -> u64 {
+        let out = self.taken.values().filter(|t| matches!(t, Taken::Disk { .. })).count() as u64;
+        (self.segments.live + self.ring.len() as u64).saturating_sub(out + self.parked)
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// Messages set aside because their records could not be read.
+    pub(super) fn parked(&self) -> u64 {
+        self.parked
+    }
+
+    /// Bytes of what is live: records on the disk, and the ring.
+    pub(super) fn bytes(&self) -> u64 {
+        self.segments.live_bytes + self.ring.bytes() as u64
+    }
+
+    /// When the oldest live message on the disk was accepted, in seconds since 1970.
+    pub(super) fn oldest_unix_s(&mut self) -> Option<u32> {
+        self.segments.oldest()
+    }
+}

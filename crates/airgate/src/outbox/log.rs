@@ -1,0 +1,111 @@
+//! The end of the log: appends groups of records, begins new segments, and steps back when the disk refuses.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::files::{Files, SegmentFile};
+use super::record::Record;
+use super::segment::{Head, file_name};
+
+/// The segment that is being written.
+pub(super) struct Active {
+    pub(super) head: Head,
+    pub(super) file: Box<dyn SegmentFile>,
+    /// Durable bytes; 0 while not even its head is.
+    pub(super) len: u32,
+}
+
+/// Where a group was written.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// The segment, when this group began it.
+    pub(super) begun: Option<Head>,
+    pub(super) segment: u32,
+    /// Offset and length of each record.
+    pub(super) spans: Vec<(u32, u32)>,
+}
+
+/// See the module.
+pub(super) struct Log {
+    pub(super) files: Arc<dyn Files>,
+    pub(super) dir: PathBuf,
+    pub(super) active: Option<Active>,
+    pub(super) next_number: u32,
+    pub(super) segment_bytes: usize,
+    /// Gives each new segment its salt.
+    pub(super) salt: fn() -> u32,
+}
+
+impl Log {
+    /// Appends the records and makes them durable: all of them, or none that is answered for.
+    ///
+    /// `ceiling` is restated at the beginning of a new segment, so that it outlives the old ones.
+    pub(super) fn write(&mut self, records: &[Record<'_>], ceiling: u64, fresh: bool) -> io::Result<Written> {
+        let total = records.iter().map(Record::encoded_len).sum::<usize>();
+        let mut active = self.active_for(total, fresh)?;
+        let begun = (active.len == 0).then_some(active.head);
+        let mut buffer = Vec::with_capacity(total + 128);
+        if let Some(head) = begun {
+            buffer.extend(head.encode());
+            append(&Record::Reserve { ceiling }, &active, &mut buffer)?;
+        }
+        let mut spans = Vec::with_capacity(records.len());
+        for record in records {
+            spans.push(append(record, &active, &mut buffer)?);
+        }
+        let len = end(&active, &buffer)?;
+        if let Err(error) = active.file.append(&buffer) {
+            self.step_back(active, true);
+            return Err(error);
+        }
+        let durable =
+            active.file.sync().and_then(|()| if begun.is_some() { self.files.sync_dir(&self.dir) } else { Ok(()) });
+        if let Err(error) = durable {
+            self.step_back(active, false);
+            return Err(error);
+        }
+        let segment = active.head.number;
+        self.active = Some(Active { len, ..active });
+        Ok(Written { begun, segment, spans })
+    }
+
+    fn active_for(&mut self, more: usize, fresh: bool) -> io::Result<Active> {
+        let has_room = |a: &Active| a.len as usize + more <= self.segment_bytes;
+        if fresh || !self.active.as_ref().is_some_and(has_room) {
+            // A new file first: when that fails, the old one is still there for what fits it.
+            return self.begin();
+        }
+        self.active.take().map_or_else(|| self.begin(), Ok)
+    }
+
+    fn begin(&mut self) -> io::Result<Active> {
+        let number = self.next_number;
+        self.next_number = number.checked_add(1).ok_or_else(|| io::Error::other("segment numbers are used up"))?;
+        let file = self.files.create(&self.dir.join(file_name(number)))?;
+        Ok(Active { head: Head { number, salt: (self.salt)() }, file, len: 0 })
+    }
+
+    /// A group failed. What it left is cut away. After a failed fsync nobody knows what the kernel still holds of the
+    /// file, and the next fsync would succeed without writing it: such a file is not written again.
+    fn step_back(&mut self, mut active: Active, again: bool) {
+        let cut = active.file.truncate(u64::from(active.len));
+        if active.len == 0 {
+            // The index has never heard of it. If it cannot be removed either, the next start reads an empty segment.
+            let _ = self.files.remove(&self.dir.join(file_name(active.head.number)));
+        } else if again && cut.is_ok() {
+            self.active = Some(active);
+        }
+    }
+}
+
+fn append(record: &Record<'_>, active: &Active, buffer: &mut Vec<u8>) -> io::Result<(u32, u32)> {
+    let offset = end(active, buffer)?;
+    record.encode(active.head.salt, offset, buffer);
+    Ok((offset, end(active, buffer)? - offset))
+}
+
+fn end(active: &Active, buffer: &[u8]) -> io::Result<u32> {
+    let len = u32::try_from(buffer.len()).ok().and_then(|more| active.len.checked_add(more));
+    len.ok_or_else(|| io::Error::other("a segment would exceed 4 GiB"))
+}

@@ -1,0 +1,111 @@
+//! What can be set, and the clock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::errors::OpenError;
+use super::index::Limits;
+use super::record::RECORD_MAX;
+
+/// Where the time comes from.
+pub trait Clock: Send + Sync {
+    /// Milliseconds since 1970, UTC.
+    fn unix_ms(&self) -> u64;
+}
+
+/// The host's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn unix_ms(&self) -> u64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// How an outbox is to behave. Every bound is in messages or bytes as named.
+#[derive(Clone)]
+pub struct Options {
+    /// Its directory; created (mode 0700) when missing.
+    pub dir: PathBuf,
+    /// How long the first message of a group waits for others before they share one fsync. 20 ms.
+    pub commit_window: Duration,
+    /// A group is closed early at this size. 1 MiB.
+    pub commit_bytes: usize,
+    /// Messages that wait for their fsync, together; a further acceptance waits for room. 4 MiB.
+    pub pending_bytes: usize,
+    /// A segment is closed at this size. 4 MiB.
+    pub segment_bytes: usize,
+    /// How long a settlement may stay unwritten. A crash meanwhile sends the message twice, and does no other harm. 2 s.
+    pub settle_delay: Duration,
+    /// How many settlements may stay unwritten. 256.
+    pub settle_batch: usize,
+    /// Messages handed out by `next` and neither settled nor released. 16.
+    pub window: usize,
+    /// Settled keys that are remembered. 4,096.
+    pub settled_keys: usize,
+    /// QoS 0 messages in memory. 256.
+    pub ring_messages: usize,
+    /// QoS 0 messages in memory, in bytes. 256 KiB.
+    pub ring_bytes: usize,
+    /// QoS 1 messages that are kept in memory too, so that sending them needs no read. 512 KiB.
+    pub cache_bytes: usize,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// The largest segment that may be asked for; a group may make a file longer by its own size.
+const SEGMENT_MAX: usize = 64 << 20;
+
+impl Options {
+    /// The defaults, for this directory.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            commit_window: Duration::from_millis(20),
+            commit_bytes: 1 << 20,
+            pending_bytes: 4 << 20,
+            segment_bytes: 4 << 20,
+            settle_delay: Duration::from_secs(2),
+            settle_batch: 256,
+            window: 16,
+            settled_keys: 4096,
+            ring_messages: 256,
+            ring_bytes: 256 << 10,
+            cache_bytes: 512 << 10,
+            clock: Arc::new(SystemClock),
+        }
+    }
+
+    pub(super) fn check(&self) -> Result<(), OpenError> {
+        within("segment_bytes", self.segment_bytes, 256, SEGMENT_MAX)?;
+        within("commit_bytes", self.commit_bytes, 1, SEGMENT_MAX)?;
+        within("pending_bytes", self.pending_bytes, RECORD_MAX, SEGMENT_MAX)?;
+        within("window", self.window, 1, 4096)?;
+        within("settle_batch", self.settle_batch, 1, 65_536)?;
+        within("settled_keys", self.settled_keys, 0, 1 << 16)?;
+        within("ring_messages", self.ring_messages, 0, 1 << 16)?;
+        within("ring_bytes", self.ring_bytes, 0, SEGMENT_MAX)
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            window: self.window,
+            settled_keys: self.settled_keys,
+            ring_messages: self.ring_messages,
+            ring_bytes: self.ring_bytes,
+        }
+    }
+}
+
+fn within(option: &'static str, found: usize, min: usize, max: usize) -> Result<(), OpenError> {
+    if (min..=max).contains(&found) { Ok(()) } else { Err(OpenError::Option { option, found, min, max }) }
+}

@@ -1,0 +1,124 @@
+//! Opening: what the segments say is read into the index, the torn tail is cut, what is damaged is counted.
+
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::Path;
+
+use super::errors::OpenError;
+use super::files::Files;
+use super::index::Index;
+use super::log::Active;
+use super::options::Options;
+use super::segment::{self, Head, HeadFault, VERSION, file_name, number_of};
+
+/// No segment that this program wrote is longer: the largest segment and one group.
+const FILE_MAX: u64 = 160 << 20;
+
+/// What was found at the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Opened {
+    /// Messages that wait to be sent, those that were in flight among them.
+    pub queued: u64,
+    /// Bytes of torn tails that were cut: nothing in them had been answered as accepted.
+    pub cut_bytes: u64,
+    /// Damaged places in the log. Each may have cost a message.
+    pub corrupt_records: u64,
+}
+
+pub(super) struct Recovered {
+    pub(super) index: Index,
+    pub(super) salts: BTreeMap<u32, u32>,
+    pub(super) active: Option<Active>,
+    pub(super) next_number: u32,
+    pub(super) opened: Opened,
+}
+
+/// Reads the directory, which is locked.
+pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered, OpenError> {
+    let dir = &options.dir;
+    let names = files.list(dir).map_err(|source| io_error("list", dir, source))?;
+    let used = names.iter().filter_map(|name| number_of(name.strip_suffix(".bad").unwrap_or(name))).max();
+    let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
+    numbers.sort_unstable();
+    let mut found = Recovered {
+        index: Index::new(options.limits()),
+        salts: BTreeMap::new(),
+        active: None,
+        next_number: used.unwrap_or(0).saturating_add(1),
+        opened: Opened::default(),
+    };
+    for number in &numbers {
+        found.load(files, dir, *number, numbers.last() == Some(number))?;
+    }
+    found.index.loaded();
+    found.opened.queued = found.index.queued();
+    Ok(found)
+}
+
+impl Recovered {
+    fn load(&mut self, files: &dyn Files, dir: &Path, number: u32, last: bool) -> Result<(), OpenError> {
+        let path = dir.join(file_name(number));
+        let bytes = files.read(&path, FILE_MAX).map_err(|source| io_error("read", &path, source))?;
+        match Head::decode(&bytes) {
+            Ok(head) => self.load_records(files, &path, Head { number, ..head }, &bytes, last),
+            Err(HeadFault::Unborn) => {
+                self.opened.cut_bytes += bytes.len() as u64;
+                files.remove(&path).map_err(|source| io_error("remove", &path, source))
+            }
+            Err(HeadFault::Damaged) => {
+                self.opened.corrupt_records += 1;
+                let aside = path.with_extension("seg.bad");
+                files.rename(&path, &aside).map_err(|source| io_error("set aside", &path, source))
+            }
+            Err(HeadFault::Version(found)) => Err(OpenError::Version { path, found, known: VERSION }),
+        }
+    }
+
+    fn load_records(
+        &mut self,
+        files: &dyn Files,
+        path: &Path,
+        head: Head,
+        bytes: &[u8],
+        last: bool,
+    ) -> Result<(), OpenError> {
+        self.index.open_segment(head.number);
+        self.salts.insert(head.number, head.salt);
+        let mut contradictions = 0;
+        let walk = segment::walk(bytes, head.salt, |offset, len, record| {
+            contradictions += u64::from(!self.index.load(head.number, offset, len, &record));
+        });
+        self.opened.corrupt_records += walk.corrupt + contradictions;
+        let torn = (bytes.len() - walk.good_end) as u64;
+        if !last {
+            // A segment that is not the last was whole once, or was given up when its disk failed: count, and leave it.
+            self.opened.corrupt_records += u64::from(torn > 0);
+            return Ok(());
+        }
+        self.opened.cut_bytes += torn;
+        self.active = reopen(files, path, head, walk.good_end, torn).map_err(|source| io_error("cut", path, source))?;
+        Ok(())
+    }
+}
+
+/// Makes the last segment ready to go on; `None` when it had better be left alone.
+fn reopen(files: &dyn Files, path: &Path, head: Head, good_end: usize, torn: u64) -> io::Result<Option<Active>> {
+    let Ok(len) = u32::try_from(good_end) else { return Ok(None) };
+    let mut file = files.append(path)?;
+    if torn > 0 {
+        file.truncate(u64::from(len))?;
+        file.sync()?;
+    }
+    Ok(Some(Active { head, file, len }))
+}
+
+/// A number that nobody can foresee: a record written into a payload must not pass for one of ours.
+pub(super) fn salt() -> u32 {
+    let [a, b, c, d, ..] = RandomState::new().build_hasher().finish().to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn io_error(what: &'static str, path: &Path, source: io::Error) -> OpenError {
+    OpenError::Io { what, path: path.to_owned(), source }
+}

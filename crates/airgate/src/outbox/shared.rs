@@ -1,0 +1,173 @@
+//! What the handle and the two disk threads share inside this room: the index behind one lock, held for moments only and
+//! never across a read, a write or an `await`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Notify, broadcast, oneshot, watch};
+
+use super::errors::{AcceptError, Notice};
+use super::index::Index;
+use super::message::Message;
+use super::options::{Clock, Options};
+
+/// How many notices a slow listener may be behind before it misses some (and is told how many).
+const NOTICES_MAX: usize = 1024;
+
+/// How the disk does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DiskHealth {
+    /// The last thing asked of it succeeded.
+    Ok,
+    /// The last thing asked of it failed.
+    Failing {
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// What is visible of the outbox. Totals count from the start of the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxStatus {
+    /// Messages that wait to be sent.
+    pub queued: u64,
+    /// Messages handed out and not yet settled or released.
+    pub in_flight: u64,
+    /// Bytes of both: records on the disk, and QoS 0 messages in memory.
+    pub bytes: u64,
+    /// Messages accepted.
+    pub accepted_total: u64,
+    /// Messages acknowledged.
+    pub settled_total: u64,
+    /// Messages given up.
+    pub dropped_total: u64,
+    /// Messages whose records cannot be read now; they are tried again at the next start.
+    pub unreadable: u64,
+    /// When the oldest kept message was accepted.
+    pub oldest_accepted_unix_ms: Option<u64>,
+    /// How the disk does.
+    pub disk: DiskHealth,
+}
+
+impl OutboxStatus {
+    /// The age of the oldest kept message, in milliseconds; 0 when the clock was set back meanwhile.
+    pub fn oldest_age_ms(&self, now_unix_ms: u64) -> Option<u64> {
+        self.oldest_accepted_unix_ms.map(|at| now_unix_ms.saturating_sub(at))
+    }
+}
+
+/// One who waits for a commit, and whether it asked for a key that was already on its way.
+pub(super) struct Waiter {
+    pub(super) duplicate: bool,
+    pub(super) reply: oneshot::Sender<Result<bool, AcceptError>>,
+}
+
+pub(super) struct State {
+    pub(super) index: Index,
+    pub(super) waiters: HashMap<u64, Vec<Waiter>>,
+    pub(super) cache: Cache,
+    pub(super) salts: BTreeMap<u32, u32>,
+    pub(super) disk: DiskHealth,
+    pub(super) closed: bool,
+    /// A wake-up for the writer is already on its way.
+    pub(super) woken: bool,
+}
+
+impl State {
+    /// Answers all who wait for `seq`.
+    pub(super) fn answer(&mut self, seq: u64, result: &Result<(), AcceptError>) {
+        for waiter in self.waiters.remove(&seq).unwrap_or_default() {
+            // One that does not wait any more needs no answer.
+            let _ = waiter.reply.send(result.clone().map(|()| waiter.duplicate));
+        }
+    }
+}
+
+/// Messages just accepted, so that the normal path needs no read. What does not fit is read when its turn comes.
+pub(super) struct Cache {
+    messages: HashMap<u64, Message>,
+    bytes: usize,
+    max_bytes: usize,
+}
+
+impl Cache {
+    pub(super) fn insert(&mut self, seq: u64, message: Message) {
+        if self.bytes + message.weight() <= self.max_bytes {
+            self.bytes += message.weight();
+            self.messages.insert(seq, message);
+        }
+    }
+
+    pub(super) fn get(&self, seq: u64) -> Option<Message> {
+        self.messages.get(&seq).cloned()
+    }
+
+    fn remove(&mut self, seq: u64) {
+        if let Some(message) = self.messages.remove(&seq) {
+            self.bytes -= message.weight();
+        }
+    }
+}
+
+pub(super) struct Shared {
+    state: Mutex<State>,
+    pub(super) ready: Notify,
+    pub(super) status: watch::Sender<OutboxStatus>,
+    pub(super) notices: broadcast::Sender<Notice>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Shared {
+    pub(super) fn new(index: Index, salts: BTreeMap<u32, u32>, options: &Options) -> Self {
+        let cache = Cache { messages: HashMap::new(), bytes: 0, max_bytes: options.cache_bytes };
+        let mut state =
+            State { index, waiters: HashMap::new(), cache, salts, disk: DiskHealth::Ok, closed: false, woken: false };
+        let (status, notices) = (watch::Sender::new(status_of(&mut state)), broadcast::Sender::new(NOTICES_MAX));
+        Self { state: Mutex::new(state), ready: Notify::new(), status, notices, clock: Arc::clone(&options.clock) }
+    }
+
+    /// Runs `act` with the time at hand and everything outlived dropped, then tells whoever listens what changed.
+    pub(super) fn with<R>(&self, act: impl FnOnce(&mut State, u64) -> R) -> R {
+        let now = self.clock.unix_ms();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.index.expire(now);
+        let result = act(&mut state, now);
+        self.tell(&mut state);
+        result
+    }
+
+    fn tell(&self, state: &mut State) {
+        let State { index, cache, .. } = state;
+        for notice in index.drain_notices() {
+            let (Notice::Settled { seq } | Notice::Dropped { seq, .. }) = notice;
+            cache.remove(seq);
+            // Nobody listening is no fault.
+            let _ = self.notices.send(notice);
+        }
+        let status = status_of(state);
+        self.status.send_if_modified(|old| {
+            let changed = *old != status;
+            *old = status;
+            changed
+        });
+        if state.index.can_take() {
+            self.ready.notify_waiters();
+        }
+    }
+}
+
+fn status_of(state: &mut State) -> OutboxStatus {
+    let index = &mut state.index;
+    let totals = index.totals();
+    OutboxStatus {
+        queued: index.queued(),
+        in_flight: index.in_flight() as u64,
+        bytes: index.bytes(),
+        accepted_total: totals.accepted,
+        settled_total: totals.settled,
+        dropped_total: totals.dropped,
+        unreadable: index.parked(),
+        oldest_accepted_unix_ms: index.oldest_unix_s().map(|s| u64::from(s) * 1000),
+        disk: state.disk.clone(),
+    }
+}
