@@ -56,3 +56,25 @@ impl EventSender {
         self.sender.is_closed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn gap_is_told_before_anything_that_came_after_it() {
+        let (mut sender, mut events) = channel();
+        for seq in 0..=EVENT_QUEUE as u64 {
+            sender.send(Event::Sent { seq });
+        }
+        assert_eq!(events.next().await, Some(Event::Sent { seq: 0 }));
+        sender.send(Event::Sent { seq: 1000 });
+        sender.attend(false).await;
+        for seq in 1..EVENT_QUEUE as u64 {
+            assert_eq!(events.next().await, Some(Event::Sent { seq }));
+        }
+        assert_eq!(events.next().await, Some(Event::Lagged { missed: 2 }));
+        sender.send(Event::Sent { seq: 1001 });
+        assert_eq!(events.next().await, Some(Event::Sent { seq: 1001 }));
+    }
+}
