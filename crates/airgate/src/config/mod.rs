@@ -1,1 +1,40 @@
-//! What the user wrote under `/etc/airgate`: read, checked, merged.
+//! What the user wrote under `/etc/airgate`: read, checked, merged, weighed as a whole.
+//!
+//! The way of a configuration:
+//! 1. `source` reads each file, `walk` goes through it alone along the `schema`: unknown keys, wrong types and wrong
+//!    values are told with file, line, column and snippet; other systems' spellings get their agreed names.
+//! 2. `env` does the same for `AIRGATE_SECTION__KEY`.
+//! 3. `merge` lays them over each other with the `config` crate: the file, then `conf.d/*.toml` beside it in order of
+//!    name, then the environment. `[[route]]` and `[[app]]` of all files add up.
+//! 4. `validate` weighs the whole: what is missing, what contradicts.
+//!
+//! All mistakes are told at once. Secrets go around the merge (see `walk::Findings::vault`) and are never shown.
+
+mod cloud;
+mod credentials;
+mod env;
+mod error;
+mod keys;
+mod load;
+mod merge;
+mod model;
+mod raw;
+mod scalar;
+mod schema;
+mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod units;
+mod validate;
+mod walk;
+
+pub use cloud::{Aliyun, AliyunAuth, Cloud, DeviceName, Login, Mqtt, Provider, SignMethod, Tls};
+pub use error::{ConfigError, Notice, NoticeKind, Place};
+pub use load::{DEFAULT_PATH, EXAMPLE, Loaded, load};
+pub use model::{
+    Apn, ApnAuth, ApnLogin, App, Budget, Config, Local, Log, Modem, Ota, Outbox, Rate, Reset, Route, Version, WhenFull,
+    WhenSpent, Who,
+};
+pub use secret::Secret;

@@ -1,0 +1,115 @@
+//! The keys of each section. Names are agreed with scripts and documentation: add, do not rename.
+
+use super::schema::{Key, Kind};
+
+const DAY: u64 = 86_400_000;
+const MIB: u64 = 1 << 20;
+const ALIYUN: &[&str] = &["aliyun"];
+const MQTT: &[&str] = &["mqtt"];
+
+/// The rates that the module's `AT+IPR` takes; 0 here means that the daemon finds the rate.
+const BAUDS: &[i64] =
+    &[0, 600, 1200, 2400, 4800, 9600, 14_400, 19_200, 28_800, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
+
+/// Every provider whose name is recognised.
+pub(super) const PROVIDERS: &[&str] = &["aliyun", "tencent", "onenet", "huawei", "baidu", "tuya", "tlink", "mqtt"];
+
+pub(super) const MODEM: &[Key] = &[
+    Key::new("port", Kind::Port),
+    Key::new("baud", Kind::OneOf(BAUDS)),
+    Key::new("max_baud", Kind::OneOf(BAUDS)).later(),
+    Key::new("apn", Kind::Table(APN)),
+    Key::new("sim_pin", Kind::Pin),
+    Key::new("reset", Kind::Table(RESET)).later(),
+];
+
+const APN: &[Key] = &[
+    Key::new("name", Kind::Text),
+    Key::new("user", Kind::Text),
+    Key::new("password", Kind::Secret),
+    Key::new("auth", Kind::Word(&["none", "pap", "chap"])),
+];
+
+const RESET: &[Key] = &[
+    Key::new("gpio", Kind::Text),
+    Key::new("active", Kind::Word(&["low", "high"])),
+    Key::new("hold_ms", Kind::Number(1, 60_000)),
+    Key::new("command", Kind::List(&Kind::Text)),
+];
+
+pub(super) const CLOUD: &[Key] = &[
+    Key::new("provider", Kind::Word(PROVIDERS)),
+    Key::new("product_key", Kind::Text)
+        .also(&["product_id", "produt_id", "productId", "productKey", "ProductKey", "ProductId"])
+        .only(ALIYUN),
+    Key::new("instance_id", Kind::Text).also(&["instanceId", "InstanceId", "iot_instance_id"]).only(ALIYUN),
+    Key::new("region", Kind::Text).also(&["RegionId"]).only(ALIYUN),
+    Key::new("device_name", Kind::Text).also(&["deviceName", "DeviceName"]).only(ALIYUN),
+    Key::new("device_secret", Kind::Secret).also(&["key", "deviceSecret", "DeviceSecret", "psk"]).only(ALIYUN),
+    Key::new("device_secret_file", Kind::Path).only(ALIYUN),
+    Key::new("product_secret", Kind::Secret).also(&["productSecret", "ProductSecret"]).only(ALIYUN),
+    Key::new("auth", Kind::Word(&["device_secret", "register", "register_no_prereg"])).only(ALIYUN),
+    Key::new("sign_method", Kind::Word(&["hmacsha256", "hmacsha1", "hmacmd5"]))
+        .also(&["method", "signmethod", "signMethod"])
+        .only(ALIYUN),
+    Key::new("client_id", Kind::Text).also(&["clientId"]).only(MQTT),
+    Key::new("username", Kind::Text).also(&["userName"]).only(MQTT),
+    Key::new("password", Kind::Secret).only(MQTT),
+    Key::new("password_file", Kind::Path).only(MQTT),
+    Key::new("topic_prefix", Kind::Topic).only(MQTT),
+    Key::new("tls", Kind::SwitchOr(TLS)),
+    Key::new("host", Kind::Text),
+    Key::new("port", Kind::Number(1, 65_535)).also(&["ip"]),
+    Key::new("keepalive_s", Kind::Number(1, 65_535)).also(&["keepalive", "keep_alive", "keepAlive"]),
+    Key::new("autoreconn", Kind::Retired("airgate always connects again by itself, with a growing pause")),
+];
+
+const TLS: &[Key] = &[Key::new("verify", Kind::Switch), Key::new("ca_file", Kind::Path).also(&["server_cert"])];
+
+pub(super) const OUTBOX: &[Key] = &[
+    Key::new("dir", Kind::Path),
+    Key::new("max_bytes", Kind::Size(MIB, 1 << 40)),
+    Key::new("max_age", Kind::Duration(1_000, 3_650 * DAY)),
+    Key::new("when_full", Kind::Word(&["drop_oldest", "refuse"])),
+    Key::new("commit_window_ms", Kind::Number(0, 1_000)),
+];
+
+pub(super) const LOCAL: &[Key] = &[
+    Key::new("socket", Kind::Path),
+    Key::new("mqtt_socket", Kind::Path),
+    Key::new("max_line", Kind::Size(16 << 10, MIB)),
+];
+
+pub(super) const BUDGET: &[Key] = &[
+    Key::new("monthly_bytes", Kind::Size(1, 1 << 50)),
+    Key::new("reset_day", Kind::Number(1, 31)),
+    Key::new("warn_at", Kind::Fraction),
+    Key::new("when_spent", Kind::Word(&["alarms_only", "stop", "warn"])),
+];
+
+pub(super) const OTA: &[Key] = &[
+    Key::new("version", Kind::Text),
+    Key::new("version_file", Kind::Path),
+    Key::new("hook", Kind::Path).later(),
+    Key::new("modules", Kind::Names).later(),
+];
+
+pub(super) const LOG: &[Key] = &[Key::new("level", Kind::Word(&["error", "warn", "info", "debug", "trace"]))];
+
+pub(super) const ROUTE: &[Key] = &[
+    Key::new("from", Kind::Filter),
+    Key::new("to", Kind::Topic),
+    Key::new("qos", Kind::Number(0, 1)),
+    Key::new("priority", Kind::Number(0, 9)),
+    Key::new("ttl", Kind::Duration(1_000, 3_650 * DAY)),
+];
+
+pub(super) const APP: &[Key] = &[
+    Key::new("user", Kind::Text),
+    Key::new("group", Kind::Text),
+    Key::new("publish", Kind::List(&Kind::Filter)),
+    Key::new("subscribe", Kind::List(&Kind::Filter)),
+    Key::new("operator", Kind::Switch),
+    Key::new("rate", Kind::Rate),
+    Key::new("max_queued_bytes", Kind::Size(1, 1 << 40)),
+];

@@ -1,0 +1,152 @@
+//! Weighs the merged whole: what is missing, what contradicts. Every mistake is told before giving up.
+
+mod apps;
+mod cloud;
+mod modem;
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::credentials::Credentials;
+use super::error::{Code, ConfigError, Place};
+use super::model::{Budget, Config, Local, Log, Ota, Outbox, Version, WhenFull, WhenSpent};
+use super::raw::{self, Raw};
+use super::walk::Findings;
+
+/// The longest path of a Unix socket in bytes: `sun_path` is 108 with its end mark.
+///
+/// Source: unix(7).
+const LONGEST_SOCKET: usize = 107;
+
+/// Turns the merged tree into a configuration. `None` when something without a default is missing or wrong; the
+/// mistakes are in `findings`.
+pub(super) fn validate(raw: Raw, findings: &mut Findings, credentials: &Credentials) -> Option<Config> {
+    let modem = modem::modem(raw.modem, findings);
+    let cloud = cloud::cloud(raw.cloud, findings, credentials);
+    let local = local(raw.local, findings);
+    let budget = raw.budget.map(|budget| self::budget(budget, findings));
+    let ota = ota(raw.ota, findings);
+    let routes = apps::routes(raw.route, findings);
+    let apps = apps::apps(raw.app, findings);
+    Some(Config {
+        modem: modem?,
+        cloud: cloud?,
+        outbox: outbox(raw.outbox),
+        local,
+        budget: match budget {
+            Some(budget) => Some(budget?),
+            None => None,
+        },
+        ota,
+        log: log(raw.log),
+        routes,
+        apps,
+    })
+}
+
+impl Findings {
+    /// Where a key stands, if it was given.
+    fn place(&self, path: &str) -> Option<Place> {
+        self.places.get(path).cloned()
+    }
+
+    fn contradiction(&mut self, path: &str, what: impl Into<String>, hint: &str) {
+        let error = ConfigError::new(Code::Contradiction, what).at(self.place(path)).hinted(hint);
+        self.error(error);
+    }
+
+    fn bad_value(&mut self, path: &str, what: impl Into<String>, hint: &str) {
+        let error = ConfigError::new(Code::BadValue, what).at(self.place(path)).hinted(hint);
+        self.error(error);
+    }
+
+    /// Tells that `path` is missing, unless it was given wrongly, which has been told; the place is that of its table.
+    fn missing(&mut self, path: &str, hint: &str) {
+        let told =
+            self.damaged.contains(path) || self.damaged.iter().any(|damaged| path.starts_with(&format!("{damaged}.")));
+        if !told {
+            let table = path.rsplit_once('.').and_then(|(table, _)| self.place(table));
+            self.error(ConfigError::new(Code::Missing, format!("`{path}` is missing")).at(table).hinted(hint));
+        }
+    }
+
+    /// The value of a key that must be there.
+    fn required<T>(&mut self, value: Option<T>, path: &str, hint: &str) -> Option<T> {
+        if value.is_none() {
+            self.missing(path, hint);
+        }
+        value
+    }
+}
+
+fn outbox(raw: raw::Outbox) -> Outbox {
+    let default = Outbox::default();
+    Outbox {
+        dir: raw.dir.unwrap_or(default.dir),
+        max_bytes: raw.max_bytes.unwrap_or(default.max_bytes),
+        max_age: raw.max_age.map_or(default.max_age, Duration::from_millis),
+        when_full: match raw.when_full.as_deref() {
+            Some("refuse") => WhenFull::Refuse,
+            _ => default.when_full,
+        },
+        commit_window: raw.commit_window_ms.map_or(default.commit_window, Duration::from_millis),
+    }
+}
+
+fn local(raw: raw::Local, findings: &mut Findings) -> Local {
+    let default = Local::default();
+    let local = Local {
+        socket: raw.socket.unwrap_or(default.socket),
+        mqtt_socket: raw.mqtt_socket.unwrap_or(default.mqtt_socket),
+        max_line: raw.max_line.unwrap_or(default.max_line),
+    };
+    for (key, path) in [("local.socket", &local.socket), ("local.mqtt_socket", &local.mqtt_socket)] {
+        let length = path.as_os_str().len();
+        if length > LONGEST_SOCKET {
+            let what =
+                format!("`{key}` has {length} bytes, and the path of a Unix socket has at most {LONGEST_SOCKET}");
+            findings.bad_value(key, what, "choose a shorter path, for instance below /run/airgate");
+        }
+    }
+    if local.socket == local.mqtt_socket {
+        let path = if findings.place("local.mqtt_socket").is_some() { "local.mqtt_socket" } else { "local.socket" };
+        let what = "`local.socket` and `local.mqtt_socket` are the same path";
+        findings.contradiction(path, what, "the two speak different languages: give each its own path");
+    }
+    local
+}
+
+fn budget(raw: raw::Budget, findings: &mut Findings) -> Option<Budget> {
+    Some(Budget {
+        monthly_bytes: findings.required(
+            raw.monthly_bytes,
+            "budget.monthly_bytes",
+            "write what the SIM card's tariff includes, as in monthly_bytes = \"30 MiB\", or leave [budget] out",
+        )?,
+        reset_day: raw.reset_day.unwrap_or(1),
+        warn_at: raw.warn_at.unwrap_or(0.8),
+        when_spent: match raw.when_spent.as_deref() {
+            Some("stop") => WhenSpent::Stop,
+            Some("warn") => WhenSpent::Warn,
+            _ => WhenSpent::AlarmsOnly,
+        },
+    })
+}
+
+fn ota(raw: raw::Ota, findings: &mut Findings) -> Ota {
+    if raw.version.is_some() && raw.version_file.is_some() {
+        let what = "`ota.version` and `ota.version_file` are both given";
+        findings.contradiction("ota.version_file", what, "keep one of them");
+    }
+    let version = raw.version.map(Version::Given).or(raw.version_file.map(Version::File));
+    Ota { version, hook: raw.hook, modules: raw.modules.into_iter().collect() }
+}
+
+fn log(raw: raw::Log) -> Log {
+    raw.level.and_then(|level| level.parse().ok()).map_or_else(Log::default, |level| Log { level })
+}
+
+/// Whether a path starts at the root.
+fn is_absolute(text: &str) -> bool {
+    Path::new(text).is_absolute()
+}

@@ -1,1 +1,0 @@
-//! Being a service: readiness, watchdog, signals, logging.

@@ -1,0 +1,116 @@
+//! Where logs go: structured into systemd's journal when it reads our stderr, else as lines on stderr.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use systemd_journal_logger::JournalLog;
+use tracing::Level;
+use tracing_log::LogTracer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use super::journal::JournalLayer;
+
+/// Where logs go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The journal, when systemd connected our stderr to it, else stderr.
+    Auto,
+    /// Stderr in any case.
+    Stderr,
+}
+
+/// Logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Something else has set up logging in this process.
+    #[error("logging has been set up already")]
+    Twice,
+    /// `AIRGATE_LOG` or `RUST_LOG` cannot be understood.
+    #[error("{variable} is not a filter ({why}): write it as in {variable}=info,air780e=trace")]
+    Filter {
+        /// The variable.
+        variable: &'static str,
+        /// What the parser says.
+        why: String,
+    },
+}
+
+/// Sets logging up for the whole process, once. `AIRGATE_LOG`, or else `RUST_LOG`, of the environment overrides
+/// `level`. What crates say through `log` comes along. Returns where logs go: the journal or stderr.
+///
+/// # Errors
+/// See [`LogError`].
+pub fn init(level: Level, target: Target) -> Result<&'static str, LogError> {
+    let filter = filter(level, |name| std::env::var(name).ok())?;
+    let journal = match target {
+        // A journal that is named but gone is no reason to stay silent.
+        Target::Auto if stderr_is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()) => JournalLog::new().ok(),
+        _ => None,
+    };
+    let (layer, place) = match journal {
+        Some(journal) => (JournalLayer::new(journal.with_syslog_identifier("airgate".to_owned())).boxed(), "journal"),
+        None => (fmt::layer().with_writer(io::stderr).with_ansi(is_terminal()).boxed(), "stderr"),
+    };
+    let subscriber = tracing_subscriber::registry().with(filter).with(layer);
+    tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
+    LogTracer::init().map_err(|_| LogError::Twice)?;
+    Ok(place)
+}
+
+fn is_terminal() -> bool {
+    use io::IsTerminal;
+    io::stderr().is_terminal()
+}
+
+fn filter(level: Level, variable: impl Fn(&str) -> Option<String>) -> Result<EnvFilter, LogError> {
+    for name in ["AIRGATE_LOG", "RUST_LOG"] {
+        if let Some(text) = variable(name).filter(|text| !text.is_empty()) {
+            return EnvFilter::try_new(&text).map_err(|why| LogError::Filter { variable: name, why: why.to_string() });
+        }
+    }
+    Ok(EnvFilter::default().add_directive(level.into()))
+}
+
+/// Whether `JOURNAL_STREAM` (`device:inode` of the stream that systemd made) is our stderr. The variable alone is not
+/// enough: it is inherited by programs whose stderr goes elsewhere.
+///
+/// Source: systemd.exec(5), JOURNAL_STREAM.
+fn stderr_is_journal(journal_stream: Option<&str>) -> bool {
+    is_journal(journal_stream, io::stderr().as_fd())
+}
+
+fn is_journal(journal_stream: Option<&str>, stream: std::os::fd::BorrowedFd<'_>) -> bool {
+    let Some((device, inode)) = journal_stream.and_then(|text| text.split_once(':')) else { return false };
+    let Ok(stat) = rustix::fs::fstat(stream) else { return false };
+    device.parse() == Ok(stat.st_dev) && inode.parse() == Ok(stat.st_ino)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stderr_that_goes_elsewhere_is_not_the_journal() {
+        let file = tempfile::tempfile().unwrap();
+        let stat = rustix::fs::fstat(&file).unwrap();
+        let named = format!("{}:{}", stat.st_dev, stat.st_ino);
+        assert!(is_journal(Some(&named), file.as_fd()));
+        let other = format!("{}:{}", stat.st_dev, stat.st_ino + 1);
+        for text in [None, Some(""), Some("8"), Some("x:y"), Some(other.as_str())] {
+            assert!(!is_journal(text, file.as_fd()), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn variables_override_the_level_and_ours_comes_first() {
+        let with = |ours: Option<&str>, common: Option<&str>| {
+            let variable = |name: &str| if name == "AIRGATE_LOG" { ours } else { common }.map(str::to_owned);
+            filter(Level::WARN, variable).map(|filter| filter.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(with(None, None), Ok("warn".into()));
+        assert_eq!(with(None, Some("debug")), Ok("debug".into()));
+        assert_eq!(with(Some("trace"), Some("debug")), Ok("trace".into()));
+        assert!(with(Some("info,a=b=c"), None).unwrap_err().contains("AIRGATE_LOG"));
+    }
+}
