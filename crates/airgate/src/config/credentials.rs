@@ -42,7 +42,10 @@ impl Credentials {
                     Secret::new(text.as_str())
                 }
                 Err(mut error) => {
-                    error.what = format!("{name}: {}", error.what);
+                    error.what = format!("`{name}` names {}: {}", path.display(), error.what);
+                    if let Some(place) = findings.places.get(&name) {
+                        error.place = Some(place.clone());
+                    }
                     findings.damaged.insert(format!("cloud.{key}"));
                     findings.error(error);
                     continue;

@@ -45,6 +45,7 @@ pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) ->
     for file in files_of(path, &mut findings) {
         match Source::read(&file) {
             Ok(source) => {
+                findings.main.get_or_insert_with(|| file.clone());
                 let secrets = findings.vault.len();
                 layers.push(Layer(findings.file(&source)));
                 if source.open_to_others && findings.vault.len() > secrets {
@@ -64,7 +65,10 @@ pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) ->
     let config = weigh(layers, &mut findings, &credentials, path.is_none() && files.is_empty());
     match config {
         Some(config) if findings.errors.is_empty() => Ok(Loaded { config, notices: findings.notices, files }),
-        _ => Err(findings.errors),
+        _ => {
+            findings.errors.sort_by_key(|error| position(error, &files));
+            Err(findings.errors)
+        }
     }
 }
 
@@ -99,6 +103,16 @@ pub(super) fn open_to_others(findings: &mut Findings, file: &Path) {
         "it holds a secret and every user may read it: chmod 0640, owner root, group airgate",
         Some(Place::File(file.to_owned())),
     );
+}
+
+/// Where a mistake stands among the others: by file, line and column; what has no place comes last.
+fn position(error: &ConfigError, files: &[PathBuf]) -> (usize, usize, usize) {
+    let file = error.place().and_then(Place::file).and_then(|file| files.iter().position(|known| known == file));
+    let (line, column) = match error.place() {
+        Some(Place::Spot { line, column, .. }) => (*line, *column),
+        _ => (0, 0),
+    };
+    (file.unwrap_or(usize::MAX), line, column)
 }
 
 /// The rows of all files as one layer.

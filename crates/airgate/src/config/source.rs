@@ -60,8 +60,14 @@ impl Source {
         let line = self.lines.partition_point(|line| line.span.start <= span.start).max(1);
         let start = self.lines.get(line - 1).map_or(0, |line| line.span.start);
         let column = self.text.get(start..span.start).unwrap_or_default().chars().count() + 1;
+        let hidden = self.lines.get(line - 1).and_then(|line| line.secret).is_some_and(|at| start + at <= span.start);
         let marked = self.text.get(span).unwrap_or_default().lines().next().unwrap_or_default().chars().count();
-        Place::Spot { file: self.path.clone(), line, column, snippet: self.snippet(line, column, marked.max(1)) }
+        Place::Spot {
+            file: self.path.clone(),
+            line,
+            column,
+            snippet: self.snippet(line, column, if hidden { 1 } else { marked.max(1) }),
+        }
     }
 
     fn snippet(&self, line: usize, column: usize, marked: usize) -> String {

@@ -42,6 +42,8 @@ impl Origin<'_> {
 /// What has been found in all sources so far.
 #[derive(Default)]
 pub(super) struct Findings {
+    /// The main file, where what is missing belongs.
+    pub(super) main: Option<PathBuf>,
     pub(super) errors: Vec<ConfigError>,
     pub(super) notices: Vec<Notice>,
     /// Secrets stay out of the trees that are merged (those are copied, printed and never wiped): a tree holds the
@@ -200,7 +202,7 @@ impl Findings {
         let hint = if address {
             Some("in LuatOS `ip` is the port's name: write port = 1883, and the address as host = \"…\"".to_owned())
         } else {
-            fault.hint
+            fault.hint.or_else(|| Some("`airgate config example` explains every key".to_owned()))
         };
         let mut error = ConfigError::new(fault.code, format!("`{path}` {}", fault.what)).at(Some(place));
         error.hint = hint;
@@ -227,7 +229,8 @@ impl Findings {
         } else {
             format!("unknown key `{spelling}` in {}", section_name(path))
         };
-        let allowed = keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
+        let allowed = keys.iter().filter(|key| !matches!(key.kind, Kind::Retired(_)));
+        let allowed = allowed.map(|key| key.name).collect::<Vec<_>>().join(", ");
         let hint = match (meant(spelling, keys), home(spelling)) {
             (Some(key), _) => {
                 self.damaged.insert(join(path, key.name));

@@ -66,6 +66,7 @@ impl Findings {
             self.damaged.contains(path) || self.damaged.iter().any(|damaged| path.starts_with(&format!("{damaged}.")));
         if !told {
             let table = path.rsplit_once('.').and_then(|(table, _)| self.place(table));
+            let table = table.or_else(|| self.main.clone().map(Place::File));
             self.error(ConfigError::new(Code::Missing, format!("`{path}` is missing")).at(table).hinted(hint));
         }
     }

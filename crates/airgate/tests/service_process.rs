@@ -1,0 +1,22 @@
+//! What belongs to a whole process: signals and the global logger. One test, because both are there once.
+
+use airgate::service::log::{LogError, Target, init};
+use airgate::service::{hangups, shutdown};
+use rustix::process::{Signal, getpid, kill_process};
+
+#[tokio::test]
+async fn signals_are_heard_and_logging_is_set_up_once() {
+    let mut hangups = hangups().unwrap();
+    let stop = shutdown().unwrap();
+    kill_process(getpid(), Signal::HUP).unwrap();
+    assert!(hangups.recv().await.is_some());
+    kill_process(getpid(), Signal::TERM).unwrap();
+    assert_eq!(stop.await, "SIGTERM");
+    let stop = shutdown().unwrap();
+    kill_process(getpid(), Signal::INT).unwrap();
+    assert_eq!(stop.await, "SIGINT");
+
+    assert_eq!(init(tracing::Level::INFO, Target::Stderr).unwrap(), "stderr");
+    assert!(log::log_enabled!(log::Level::Info), "users of `log` are heard");
+    assert!(matches!(init(tracing::Level::INFO, Target::Stderr), Err(LogError::Twice)));
+}
