@@ -3,6 +3,8 @@
 //! After a change of words, `UPDATE_EXPECTED=1 cargo test -p airgate --test config_golden` writes them anew; read the
 //! difference before you keep it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly, also in its helpers")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

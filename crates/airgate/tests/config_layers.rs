@@ -1,5 +1,12 @@
 //! Files over files, the environment over both, secrets from elsewhere, and what the user hears about it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly, also in its helpers"
+)]
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
