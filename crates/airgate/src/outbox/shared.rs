@@ -65,6 +65,7 @@ pub(super) struct Waiter {
 pub(super) struct State {
     pub(super) index: Index,
     pub(super) waiters: HashMap<u64, Vec<Waiter>>,
+    answers: Vec<(Waiter, Result<(), AcceptError>)>,
     pub(super) cache: Cache,
     pub(super) salts: BTreeMap<u32, u32>,
     pub(super) disk: DiskHealth,
@@ -74,11 +75,10 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Answers all who wait for `seq`.
+    /// Answers all who wait for `seq`, once the status tells what they are told.
     pub(super) fn answer(&mut self, seq: u64, result: &Result<(), AcceptError>) {
         for waiter in self.waiters.remove(&seq).unwrap_or_default() {
-            // One that does not wait any more needs no answer.
-            let _ = waiter.reply.send(result.clone().map(|()| waiter.duplicate));
+            self.answers.push((waiter, result.clone()));
         }
     }
 }
@@ -120,8 +120,16 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(index: Index, salts: BTreeMap<u32, u32>, options: &Options) -> Self {
         let cache = Cache { messages: HashMap::new(), bytes: 0, max_bytes: options.cache_bytes };
-        let mut state =
-            State { index, waiters: HashMap::new(), cache, salts, disk: DiskHealth::Ok, closed: false, woken: false };
+        let mut state = State {
+            index,
+            waiters: HashMap::new(),
+            answers: Vec::new(),
+            cache,
+            salts,
+            disk: DiskHealth::Ok,
+            closed: false,
+            woken: false,
+        };
         let (status, notices) = (watch::Sender::new(status_of(&mut state)), broadcast::Sender::new(NOTICES_MAX));
         Self { state: Mutex::new(state), ready: Notify::new(), status, notices, clock: Arc::clone(&options.clock) }
     }
@@ -150,6 +158,10 @@ impl Shared {
             *old = status;
             changed
         });
+        for (waiter, result) in state.answers.drain(..) {
+            // One that does not wait any more needs no answer.
+            let _ = waiter.reply.send(result.map(|()| waiter.duplicate));
+        }
         if state.index.can_take() {
             self.ready.notify_waiters();
         }

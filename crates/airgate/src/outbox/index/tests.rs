@@ -1,1 +1,87 @@
-//! Tests of the index.
+//! The index against a naive model.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{Extent, Finished, Index, Limits, Next};
+use crate::outbox::record::Accept;
+
+const LIMITS: Limits = Limits { window: 3, settled_keys: 4, ring_messages: 4, ring_bytes: 4096 };
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    Waiting,
+    Out,
+}
+
+/// Number to priority, expiry and whether it is out.
+type Model = BTreeMap<u64, (u8, Option<u64>, Fate)>;
+
+fn accept(index: &mut Index, segment: u32, priority: u8, expires_unix_ms: Option<u64>) -> u64 {
+    let super::Offer::New(seq) = index.offer(1, None) else { panic!("no key was given") };
+    let (topic, key, payload) = ("t", None, &b"p"[..]);
+    let accept = Accept { seq, accepted_unix_ms: 1000, expires_unix_ms, uid: 1, priority, topic, key, payload };
+    index.accepted(Extent { segment, offset: 64, len: 100 }, &accept);
+    seq
+}
+
+fn expire(model: &mut Model, now: u64) {
+    model.retain(|_, (_, at, fate)| *fate == Fate::Out || at.is_none_or(|at| at > now));
+}
+
+fn next_of(model: &Model) -> Option<u64> {
+    let out = model.values().filter(|(.., fate)| *fate == Fate::Out).count();
+    let waiting = model.iter().filter(|(_, (.., fate))| *fate == Fate::Waiting);
+    let best = waiting.min_by_key(|(seq, (priority, ..))| (std::cmp::Reverse(*priority), **seq));
+    best.map(|(seq, _)| *seq).filter(|_| out < LIMITS.window)
+}
+
+proptest! {
+    /// [outbox-2] [outbox-4] [outbox-5] [outbox-6] [outbox-7]
+    #[test]
+    fn index_does_what_a_naive_model_does(steps in proptest::collection::vec((0..6u8, 0..10u8, 1..40u64), 1..200)) {
+        let mut index = Index::new(LIMITS);
+        let (mut model, mut segment, mut now) = (Model::new(), 1, 0);
+        let mut home = BTreeMap::new();
+        index.open_segment(segment);
+        for (step, priority, more) in steps {
+            let out: Vec<u64> = model.iter().filter(|(_, v)| v.2 == Fate::Out).map(|(seq, _)| *seq).collect();
+            let chosen = out.get(more as usize % out.len().max(1)).copied().unwrap_or(0);
+            match step {
+                0 | 1 => {
+                    let expires = (more % 2 == 0).then_some(now + more);
+                    let seq = accept(&mut index, segment, priority, expires);
+                    home.insert(seq, segment);
+                    model.insert(seq, (priority, expires, Fate::Waiting));
+                }
+                2 => {
+                    let got = index.take().map(|next| match next { Next::Disk { seq, .. } | Next::Ring { seq, .. } => seq });
+                    prop_assert_eq!(got, next_of(&model));
+                    if let Some(taken) = got.and_then(|seq| model.get_mut(&seq)) { taken.2 = Fate::Out; }
+                }
+                3 => { index.settle(chosen); model.remove(&chosen); }
+                4 => {
+                    index.release(chosen);
+                    if let Some(back) = model.get_mut(&chosen) { back.2 = Fate::Waiting; }
+                }
+                _ => { segment += 1; index.open_segment(segment); now += more; }
+            }
+            index.expire(now);
+            expire(&mut model, now);
+            let notes = index.take_notes();
+            index.wrote_notes(&notes);
+            while let Some(finished) = index.finished() {
+                match finished {
+                    Finished::Carry(carry) => index.carried(&carry),
+                    Finished::Delete(gone) => {
+                        prop_assert!(model.keys().all(|seq| home[seq] != gone), "a live message lost its segment");
+                        index.removed(gone);
+                    }
+                }
+            }
+            prop_assert_eq!(index.queued(), model.values().filter(|v| v.2 == Fate::Waiting).count() as u64);
+            prop_assert_eq!(index.bytes(), model.len() as u64 * 100);
+        }
+    }
+}

@@ -1,1 +1,53 @@
-//! Tests of the room.
+//! Tests of the room: crashes, damage, failing and slow disks, through the real handle.
+
+mod crash;
+mod disk;
+mod format;
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Message, Options, Outbox, Qos};
+
+fn message(text: &str) -> Message {
+    Message {
+        topic: "user/update".to_owned(),
+        payload: Bytes::copy_from_slice(text.as_bytes()),
+        qos: Qos::AtLeastOnce,
+        priority: 4,
+        expires_unix_ms: None,
+        uid: 1000,
+        key: None,
+    }
+}
+
+fn options(dir: &Path) -> Options {
+    Options { commit_window: Duration::ZERO, settle_delay: Duration::from_millis(1), ..Options::new(dir) }
+}
+
+async fn put(outbox: &Outbox, text: &str) -> u64 {
+    outbox.accept(message(text)).await.expect("accepted").seq
+}
+
+/// Everything that waits, settled as it comes.
+async fn drain(outbox: &Outbox) -> Vec<String> {
+    let mut texts = Vec::new();
+    let status = outbox.status();
+    while status.borrow().queued > 0 {
+        let next = outbox.next().await;
+        texts.push(String::from_utf8(next.message.payload.to_vec()).expect("text"));
+        outbox.settle(next.seq);
+    }
+    texts
+}
+
+fn copy(from: &Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().expect("a directory");
+    for entry in std::fs::read_dir(from).expect("listing") {
+        let entry = entry.expect("entry");
+        std::fs::copy(entry.path(), to.path().join(entry.file_name())).expect("copy");
+    }
+    to
+}

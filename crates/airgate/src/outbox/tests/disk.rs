@@ -1,0 +1,128 @@
+//! Disks that fail and disks that are slow.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Condvar, Mutex};
+
+use super::{drain, message, options, put};
+use crate::outbox::files::{Files, RealFiles, SegmentFile};
+use crate::outbox::{AcceptError, DiskHealth, Message, Outbox, Qos};
+
+#[derive(Default)]
+struct Faults {
+    no_space: AtomicBool,
+    no_sync: AtomicBool,
+    gate: Mutex<bool>,
+    opened: Condvar,
+    waiting: tokio::sync::Notify,
+}
+
+impl Faults {
+    fn hold(&self, held: bool) {
+        *self.gate.lock().unwrap() = held;
+        self.opened.notify_all();
+    }
+}
+
+#[derive(Clone, Default)]
+struct Faulty(Arc<Faults>);
+
+struct FaultySegment(Box<dyn SegmentFile>, Arc<Faults>);
+
+impl SegmentFile for FaultySegment {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.1.no_space.load(SeqCst) {
+            self.0.append(&bytes[..bytes.len() / 2])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.append(bytes)
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        let mut held = self.1.gate.lock().unwrap();
+        while *held {
+            self.1.waiting.notify_one();
+            held = self.1.opened.wait(held).unwrap();
+        }
+        if self.1.no_sync.load(SeqCst) { Err(io::Error::other("medium error")) } else { self.0.sync() }
+    }
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        self.0.truncate(len)
+    }
+}
+
+impl Files for Faulty {
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        RealFiles.list(dir)
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(FaultySegment(RealFiles.create(path)?, Arc::clone(&self.0))))
+    }
+    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(FaultySegment(RealFiles.append(path)?, Arc::clone(&self.0))))
+    }
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        RealFiles.read(path, limit)
+    }
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        RealFiles.read_at(path, offset, len)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealFiles.remove(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFiles.rename(from, to)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealFiles.sync_dir(dir)
+    }
+}
+
+#[tokio::test]
+async fn failing_disk_is_told_and_later_acceptances_succeed_again() {
+    // [outbox-1]
+    for space in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Faulty::default();
+        let (outbox, _) = Outbox::open_with(options(dir.path()), Arc::new(files.clone())).unwrap();
+        put(&outbox, "before").await;
+        let fault = if space { &files.0.no_space } else { &files.0.no_sync };
+        fault.store(true, SeqCst);
+        let refused = outbox.accept(Message { key: Some("k".to_owned()), ..message("lost") }).await;
+        assert!(matches!(refused, Err(AcceptError::Disk { .. })), "{refused:?}");
+        assert!(matches!(outbox.status().borrow().disk, DiskHealth::Failing { .. }));
+        fault.store(false, SeqCst);
+        let retried = outbox.accept(Message { key: Some("k".to_owned()), ..message("after") }).await.unwrap();
+        assert!(!retried.duplicate);
+        assert_eq!(outbox.status().borrow().disk, DiskHealth::Ok);
+        outbox.close().await;
+        let (again, opened) = Outbox::open(options(dir.path())).unwrap();
+        assert_eq!((opened.queued, opened.corrupt_records), (2, 0));
+        assert_eq!(drain(&again).await, ["before", "after"]);
+    }
+}
+
+#[tokio::test]
+async fn slow_fsync_stalls_neither_next_nor_settle_nor_qos_0() {
+    // [outbox-10]
+    let dir = tempfile::tempdir().unwrap();
+    let files = Faulty::default();
+    let no_cache = crate::outbox::Options { cache_bytes: 0, ..options(dir.path()) };
+    let (outbox, _) = Outbox::open_with(no_cache, Arc::new(files.clone())).unwrap();
+    put(&outbox, "kept").await;
+    files.0.hold(true);
+    let mut slow = Box::pin(outbox.accept(message("slow")));
+    tokio::select! {
+        _ = &mut slow => panic!("answered before its fsync"),
+        () = files.0.waiting.notified() => {}
+    }
+    let next = outbox.next().await;
+    assert_eq!(next.message, message("kept"));
+    outbox.settle(next.seq);
+    outbox.accept(Message { qos: Qos::AtMostOnce, ..message("quick") }).await.unwrap();
+    assert_eq!(outbox.next().await.message.payload, "quick");
+    assert_eq!(outbox.status().borrow().queued, 0);
+    files.0.hold(false);
+    slow.await.unwrap();
+    assert_eq!(drain(&outbox).await, ["slow"]);
+}
