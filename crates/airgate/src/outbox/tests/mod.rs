@@ -2,6 +2,7 @@
 
 mod crash;
 mod disk;
+mod flow;
 mod format;
 
 use std::path::Path;
