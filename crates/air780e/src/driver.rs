@@ -240,6 +240,10 @@ impl Driver {
             Some(Purpose::Publication(reply)) => {
                 let outcome = outcome.map(|_| ());
                 self.link.published(&outcome, now);
+                if outcome.is_err() {
+                    // Order is kept: what was to follow it fails with it, unsent.
+                    self.refuse_publications();
+                }
                 // Whoever asked may have gone; the publication was made all the same.
                 let _ = reply.send(outcome.map_err(PublishError::Failed));
             }
@@ -315,9 +319,13 @@ impl Driver {
     /// Publications do not wait for a session: who publishes keeps them and hears at once that there is none.
     fn refuse_what_cannot_go(&mut self) {
         if self.link.phase() != Phase::Online {
-            for waiting in self.publications.drain(..) {
-                let _ = waiting.reply.send(Err(PublishError::Offline));
-            }
+            self.refuse_publications();
+        }
+    }
+
+    fn refuse_publications(&mut self) {
+        for waiting in self.publications.drain(..) {
+            let _ = waiting.reply.send(Err(PublishError::Offline));
         }
     }
 

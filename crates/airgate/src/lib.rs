@@ -1,9 +1,18 @@
 //! The daemon: a program on the host hands it a message through a Unix socket, and it goes through the module to the
 //! cloud exactly as promised; what comes down goes the other way.
 //!
-//! A room each, top to bottom in the order in which a message goes. Rooms talk through typed channels; no room reaches
-//! over its neighbour.
+//! A room each, top to bottom in the order in which a message goes: `local`, `router`, `outbox`, `session`, `uplink`.
+//! Rooms talk through typed channels; no room reaches over its neighbour. `daemon` puts them together, `status` draws
+//! what is visible of them.
 
+pub mod cli;
+pub mod cloud;
 pub mod config;
+pub mod daemon;
+pub mod local;
 pub mod outbox;
+pub mod router;
 pub mod service;
+pub mod session;
+pub mod status;
+pub mod uplink;

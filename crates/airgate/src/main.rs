@@ -1,3 +1,7 @@
 //! The command `airgate`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    airgate::cli::main()
+}

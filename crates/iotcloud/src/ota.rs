@@ -1,9 +1,10 @@
 //! A firmware that a cloud offers, in words common to all clouds.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// One upgrade task.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OtaJob {
     /// The version that the device will report when it has succeeded.
     pub version: String,
@@ -20,13 +21,14 @@ pub struct OtaJob {
 }
 
 /// One file of a task.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OtaFile {
     /// Its name, when the task has several.
     pub name: Option<String>,
     /// In bytes.
     pub size: u64,
     /// Where it is.
+    #[serde(flatten)]
     pub source: OtaSource,
     /// What it must hash to.
     pub digest: Digest,
@@ -35,7 +37,8 @@ pub struct OtaFile {
 }
 
 /// Where a file is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum OtaSource {
     /// Behind this HTTP or HTTPS URL, for a limited time (Aliyun: 24 h).
     Url(String),
@@ -49,7 +52,8 @@ pub enum OtaSource {
 }
 
 /// A digest in lower-case hex, of the length that its method has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Digest {
     /// 32 digits.
     Md5(String),

@@ -18,7 +18,7 @@ pub(super) const MODEM: &[Key] = &[
     Key::new("port", Kind::Port),
     Key::new("baud", Kind::OneOf(BAUDS)),
     Key::new("max_baud", Kind::OneOf(BAUDS)).later(),
-    Key::new("apn", Kind::Table(APN)),
+    Key::new("apn", Kind::Table(APN)).later(),
     Key::new("sim_pin", Kind::Pin),
     Key::new("reset", Kind::Table(RESET)).later(),
 ];
@@ -68,15 +68,15 @@ const TLS: &[Key] = &[Key::new("verify", Kind::Switch), Key::new("ca_file", Kind
 
 pub(super) const OUTBOX: &[Key] = &[
     Key::new("dir", Kind::Path),
-    Key::new("max_bytes", Kind::Size(MIB, 1 << 40)),
+    Key::new("max_bytes", Kind::Size(MIB, 1 << 40)).later(),
     Key::new("max_age", Kind::Duration(1_000, 3_650 * DAY)),
-    Key::new("when_full", Kind::Word(&["drop_oldest", "refuse"])),
+    Key::new("when_full", Kind::Word(&["drop_oldest", "refuse"])).later(),
     Key::new("commit_window_ms", Kind::Number(0, 1_000)),
 ];
 
 pub(super) const LOCAL: &[Key] = &[
     Key::new("socket", Kind::Path),
-    Key::new("mqtt_socket", Kind::Path),
+    Key::new("mqtt_socket", Kind::Path).later(),
     Key::new("max_line", Kind::Size(16 << 10, MIB)),
 ];
 
@@ -110,6 +110,6 @@ pub(super) const APP: &[Key] = &[
     Key::new("publish", Kind::List(&Kind::Filter)),
     Key::new("subscribe", Kind::List(&Kind::Filter)),
     Key::new("operator", Kind::Switch),
-    Key::new("rate", Kind::Rate),
-    Key::new("max_queued_bytes", Kind::Size(1, 1 << 40)),
+    Key::new("rate", Kind::Rate).later(),
+    Key::new("max_queued_bytes", Kind::Size(1, 1 << 40)).later(),
 ];

@@ -146,8 +146,8 @@ pub(super) const SECTIONS: &[Key] = &[
     Key::new("budget", Kind::Table(keys::BUDGET)).later(),
     Key::new("ota", Kind::Table(keys::OTA)),
     Key::new("log", Kind::Table(keys::LOG)),
-    Key::new("route", Kind::Tables(keys::ROUTE)).later(),
-    Key::new("app", Kind::Tables(keys::APP)).later(),
+    Key::new("route", Kind::Tables(keys::ROUTE)),
+    Key::new("app", Kind::Tables(keys::APP)),
 ];
 
 /// The key that a name most likely was meant for.

@@ -51,6 +51,8 @@ pub struct Accepted {
     pub seq: u64,
     /// The key was known: `seq` is the message that bears it, and nothing was added.
     pub duplicate: bool,
+    /// It is a duplicate of a message that the cloud has acknowledged: nothing more will be told of it.
+    pub settled: bool,
 }
 
 /// The next to send. It is in flight until [`Outbox::settle`] or [`Outbox::release`].
@@ -153,7 +155,7 @@ impl Outbox {
             }
             let reason = || "no numbers could be set aside on the disk".to_owned();
             let seq = seq.ok_or_else(|| AcceptError::Disk { reason: reason() })?;
-            Ok(Accepted { seq, duplicate: false })
+            Ok(Accepted { seq, duplicate: false, settled: false })
         })
     }
 
@@ -161,18 +163,18 @@ impl Outbox {
         let weight = u32::try_from(message.weight()).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.inner.room).acquire_many_owned(weight).await;
         let room = room.map_err(|_| AcceptError::Closed)?;
-        let (seq, waiting) = self.inner.shared.with(|state, now| {
+        let (seq, settled, waiting) = self.inner.shared.with(|state, now| {
             if state.closed {
                 return Err(AcceptError::Closed);
             }
             match state.index.offer(message.uid, message.key.as_deref()) {
-                Offer::Known(seq) => Ok((seq, wait_for(state, seq, true))),
+                Offer::Known(seq) => Ok((seq, state.index.is_settled(seq), wait_for(state, seq, true))),
                 Offer::New(seq) => {
                     // Sent under the lock, so that the log has the order of the numbers.
                     let job = AcceptJob { seq, accepted_unix_ms: now, message, _room: room };
                     self.inner.jobs.send(Job::Accept(job)).map_err(|_| AcceptError::Closed)?;
                     state.waiters.insert(seq, Vec::new());
-                    Ok((seq, wait_for(state, seq, false)))
+                    Ok((seq, false, wait_for(state, seq, false)))
                 }
             }
         })?;
@@ -180,7 +182,7 @@ impl Outbox {
             Some(reply) => reply.await.map_err(|_| AcceptError::Closed)??,
             None => true,
         };
-        Ok(Accepted { seq, duplicate })
+        Ok(Accepted { seq, duplicate, settled })
     }
 
     /// The next to send: the highest priority first, within it the oldest. Waits while there is none, and while as many
@@ -231,6 +233,16 @@ impl Outbox {
     pub fn settle(&self, seq: u64) {
         self.inner.shared.with(|state, _| {
             state.index.settle(seq);
+            if state.index.unwritten() > 0 {
+                self.wake(state);
+            }
+        });
+    }
+
+    /// It can never be sent: it is dropped, and told. Ignored when it is not in flight.
+    pub fn give_up(&self, seq: u64) {
+        self.inner.shared.with(|state, _| {
+            state.index.give_up(seq);
             if state.index.unwritten() > 0 {
                 self.wake(state);
             }

@@ -35,19 +35,32 @@ pub enum DropReason {
     RingFull,
     /// Its record on the disk is damaged.
     Corrupt,
+    /// It cannot be sent: the cloud does not take its topic, or the module refuses it again and again.
+    Unsendable,
 }
 
 impl DropReason {
+    /// As programs are told.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ttl => "ttl",
+            Self::RingFull => "outbox_full",
+            Self::Corrupt => "corrupt",
+            Self::Unsendable => "unsendable",
+        }
+    }
+
     fn code(self) -> u8 {
         match self {
             Self::Ttl => 1,
             Self::RingFull => 2,
             Self::Corrupt => 3,
+            Self::Unsendable => 4,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Ttl, Self::RingFull, Self::Corrupt].into_iter().find(|reason| reason.code() == code)
+        [Self::Ttl, Self::RingFull, Self::Corrupt, Self::Unsendable].into_iter().find(|reason| reason.code() == code)
     }
 }
 

@@ -34,6 +34,11 @@ impl Keys {
         self.by_key.get(key).copied()
     }
 
+    /// Whether the message that bears a key was acknowledged.
+    pub(super) fn is_settled(&self, seq: u64) -> bool {
+        self.by_seq.get(&seq).is_some_and(|known| known.home.is_some())
+    }
+
     /// The message `seq` bears this key.
     pub(super) fn insert(&mut self, seq: u64, key: Key) {
         self.by_key.insert(key.clone(), seq);

@@ -191,6 +191,11 @@ impl Index {
         self.keys.forget(seq);
     }
 
+    /// Whether the message of a known key was acknowledged.
+    pub(super) fn is_settled(&self, seq: u64) -> bool {
+        self.keys.is_settled(seq)
+    }
+
     /// A QoS 0 message: its number, or `None` while no numbers are set aside.
     pub(super) fn accept_in_memory(&mut self, message: Message) -> Option<u64> {
         if self.next_seq >= self.ceiling {
@@ -298,6 +303,15 @@ impl Index {
     pub(super) fn spoil(&mut self, seq: u64) {
         if let Some(Taken::Disk { place, .. }) = self.taken.remove(&seq) {
             self.drop_kept(seq, place, DropReason::Corrupt);
+        }
+    }
+
+    /// It can never be sent: it ends here, and is told.
+    pub(super) fn give_up(&mut self, seq: u64) {
+        match self.taken.remove(&seq) {
+            Some(Taken::Disk { place, .. }) => self.drop_kept(seq, place, DropReason::Unsendable),
+            Some(Taken::Ring(_)) => self.tell_dropped(seq, DropReason::Unsendable),
+            None => {}
         }
     }
 

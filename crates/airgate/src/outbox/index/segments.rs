@@ -31,6 +31,7 @@ impl State {
             Self::Dropped(DropReason::Ttl) => 3,
             Self::Dropped(DropReason::RingFull) => 4,
             Self::Dropped(DropReason::Corrupt) => 5,
+            Self::Dropped(DropReason::Unsendable) => 6,
         }
     }
 
@@ -41,7 +42,8 @@ impl State {
             2 => Self::Settled,
             3 => Self::Dropped(DropReason::Ttl),
             4 => Self::Dropped(DropReason::RingFull),
-            _ => Self::Dropped(DropReason::Corrupt),
+            5 => Self::Dropped(DropReason::Corrupt),
+            _ => Self::Dropped(DropReason::Unsendable),
         }
     }
 }

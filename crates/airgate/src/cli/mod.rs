@@ -1,0 +1,70 @@
+//! The command line: one command, `airgate`.
+
+mod at;
+mod auth;
+mod fail;
+mod publish;
+mod run;
+mod status;
+mod subscribe;
+
+use clap::{Parser, Subcommand};
+use fail::Fail;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Gateway between programs on this host and an IoT cloud, through an Air780E LTE module.
+#[derive(Debug, Parser)]
+#[command(name = "airgate", version, about, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 no daemon, 4 refused.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground.
+    Run(run::Args),
+    /// Publish a message through the daemon.
+    Pub(publish::Args),
+    /// Print messages that come from the cloud.
+    Sub(subscribe::Args),
+    /// Show what is going on.
+    Status(status::Args),
+    /// Show what sign-in would use, without any connection.
+    Auth(auth::Args),
+    /// Send one AT command to the module through the daemon (operators only).
+    At(at::Args),
+}
+
+/// Where the daemon's socket is.
+#[derive(Debug, clap::Args)]
+struct Socket {
+    /// The daemon's socket.
+    #[arg(long, env = "AIRGATE_SOCKET", default_value = "/run/airgate/airgate.sock", value_name = "PATH")]
+    socket: PathBuf,
+}
+
+/// Runs the command that the arguments ask for.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Run(args) => run::main(&args),
+        Command::Pub(args) => publish::main(args),
+        Command::Sub(args) => subscribe::main(args),
+        Command::Status(args) => status::main(&args),
+        Command::Auth(args) => auth::main(&args),
+        Command::At(args) => at::main(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fail) => fail.show(),
+    }
+}
+
+/// Runs what a client command does in a small runtime of its own.
+fn block_on<T>(work: impl Future<Output = Result<T, Fail>>) -> Result<T, Fail> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Fail::failed("runtime", error))?.block_on(work)
+}

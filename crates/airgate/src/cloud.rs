@@ -1,0 +1,147 @@
+//! The cloud that the configuration names, as the value that speaks its dialogue.
+
+use crate::config::{self, AliyunAuth, Provider, Version};
+use airgate_proto::Device;
+use iotcloud::aliyun::{self, Aliyun};
+use iotcloud::mqtt::{self, Mqtt};
+use iotcloud::{Cloud, ConfigError, Secret, TlsChoice};
+use std::fs;
+
+/// Stands for an IMEI that is not known yet, where only its length matters.
+const SOME_IMEI: &str = "000000000000000";
+
+/// The cloud with our identity in it; `None` while the identity is the module's IMEI and that is not known.
+///
+/// # Errors
+/// [`ConfigError`] names the setting that the cloud does not take.
+pub fn build(config: &config::Cloud, imei: Option<&str>) -> Result<Option<Cloud>, ConfigError> {
+    match &config.provider {
+        Provider::Aliyun(device) => {
+            let Some(name) = device.device_name.resolve(imei) else { return Ok(None) };
+            Aliyun::new(aliyun_config(config, device, name)?).map(Cloud::Aliyun).map(Some)
+        }
+        Provider::Mqtt(broker) => {
+            let Some(client_id) = broker.client_id.as_deref().or(imei) else { return Ok(None) };
+            Mqtt::new(mqtt_config(config, broker, client_id)?).map(Cloud::Mqtt).map(Some)
+        }
+    }
+}
+
+fn aliyun_config(config: &config::Cloud, device: &config::Aliyun, name: &str) -> Result<aliyun::Config, ConfigError> {
+    let AliyunAuth::DeviceSecret(secret) = &device.auth else {
+        return Err(ConfigError {
+            field: "auth",
+            message: "asks for registration, which this version does not do".into(),
+            hint: "give the device's own secret as `device_secret`".into(),
+        });
+    };
+    let mut built = aliyun::Config::new(&device.product_key, name, Secret::new(secret.expose()));
+    built.instance = match &device.instance_id {
+        Some(id) => aliyun::Instance::Id(id.clone()),
+        None => aliyun::Instance::OldPublic { region: device.region.clone() },
+    };
+    built.sign_method = match device.sign_method {
+        config::SignMethod::HmacSha256 => aliyun::SignMethod::HmacSha256,
+        config::SignMethod::HmacSha1 => aliyun::SignMethod::HmacSha1,
+        config::SignMethod::HmacMd5 => aliyun::SignMethod::HmacMd5,
+    };
+    built.tls = tls(config);
+    built.host = config.host.clone();
+    built.port = config.port;
+    built.keepalive_s = config.keepalive_s;
+    Ok(built)
+}
+
+fn mqtt_config(config: &config::Cloud, broker: &config::Mqtt, client_id: &str) -> Result<mqtt::Config, ConfigError> {
+    let Some(host) = config.host.as_deref() else {
+        return Err(ConfigError {
+            field: "host",
+            message: "is missing".into(),
+            hint: "name the broker as `host` under [cloud]".into(),
+        });
+    };
+    let mut built = mqtt::Config::new(host, client_id);
+    built.port = config.port;
+    built.tls = tls(config);
+    built.username = broker.login.as_ref().map(|login| login.username.clone());
+    built.password = broker.login.as_ref().and_then(|l| l.password.as_ref()).map(|p| Secret::new(p.expose()));
+    built.keepalive_s = config.keepalive_s;
+    built.topic_prefix = broker.topic_prefix.clone().unwrap_or_default();
+    Ok(built)
+}
+
+fn tls(config: &config::Cloud) -> TlsChoice {
+    match &config.tls {
+        config::Tls::Off => TlsChoice::Off,
+        config::Tls::On { verify: false, .. } => TlsChoice::Unverified,
+        config::Tls::On { ca_file: Some(path), .. } => TlsChoice::CaFile(path.clone()),
+        config::Tls::On { ca_file: None, .. } => TlsChoice::Verify,
+    }
+}
+
+/// The name of the cloud, as the configuration spells it.
+pub fn name(config: &config::Cloud) -> &'static str {
+    match config.provider {
+        Provider::Aliyun(_) => "aliyun",
+        Provider::Mqtt(_) => "mqtt",
+    }
+}
+
+/// Who we are in the cloud; `None` where it knows no devices, or before we know it.
+pub fn device(config: &config::Cloud, imei: Option<&str>) -> Option<Device> {
+    match &config.provider {
+        Provider::Aliyun(device) => Some(Device {
+            product_key: device.product_key.clone(),
+            device_name: device.device_name.resolve(imei)?.to_owned(),
+        }),
+        Provider::Mqtt(_) => None,
+    }
+}
+
+/// The version to report, read anew each time where it stands in a file.
+pub fn version(ota: &config::Ota) -> Option<String> {
+    match ota.version.as_ref()? {
+        Version::Given(version) => Some(version.clone()),
+        Version::File(path) => match fs::read_to_string(path) {
+            Ok(text) => text.lines().next().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()),
+            Err(error) => {
+                tracing::warn!(file = %path.display(), %error, "the version file cannot be read; no version is reported");
+                None
+            }
+        },
+    }
+}
+
+/// How this cloud bounds topics, known before our identity is.
+#[derive(Clone, Debug)]
+pub struct Topics(Cloud);
+
+impl Topics {
+    /// The bounds of the configured cloud.
+    ///
+    /// # Errors
+    /// As [`build`].
+    pub fn new(config: &config::Cloud) -> Result<Self, ConfigError> {
+        match build(config, Some(SOME_IMEI))? {
+            Some(cloud) => Ok(Self(cloud)),
+            None => Err(ConfigError {
+                field: "device_name",
+                message: "is missing".into(),
+                hint: "give a name, or leave it out to use the module's IMEI".into(),
+            }),
+        }
+    }
+
+    /// Whether the cloud takes a topic, given in its short or its long form.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn check(&self, topic: &str) -> Result<(), String> {
+        self.0.expand(topic).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Largest payload, in bytes.
+    pub fn max_payload(&self) -> usize {
+        self.0.message_limits().payload_bytes
+    }
+}

@@ -1,0 +1,101 @@
+//! The daemon: all rooms, put together from the configuration.
+
+use crate::cloud::{self, Topics};
+use crate::config::Config;
+use crate::local::rights::Rights;
+use crate::local::{self, Accounts, BindError, Door, Listener};
+use crate::outbox::{self, Outbox};
+use crate::router;
+use crate::session;
+use crate::status::Sources;
+use crate::uplink::{self, Uplink};
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::task::JoinHandle;
+
+/// Why the daemon does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The cloud does not take a setting.
+    #[error("[cloud] {0}")]
+    Cloud(#[from] iotcloud::ConfigError),
+    /// The outbox cannot be opened.
+    #[error(transparent)]
+    Outbox(#[from] outbox::OpenError),
+    /// A door cannot be opened.
+    #[error(transparent)]
+    Door(#[from] BindError),
+}
+
+/// A running daemon. Dropping it stops it without ceremony; see [`Daemon::stop`].
+#[derive(Debug)]
+pub struct Daemon {
+    status: Sources,
+    session: session::Handle,
+    door: JoinHandle<()>,
+    outbox: Outbox,
+}
+
+/// Starts everything in the current runtime. When it returns, programs can connect.
+///
+/// # Errors
+/// [`StartError`]; then nothing runs.
+pub async fn start(config: Config) -> Result<Daemon, StartError> {
+    let topics = Topics::new(&config.cloud)?;
+    let mut options = outbox::Options::new(&config.outbox.dir);
+    options.commit_window = config.outbox.commit_window;
+    let (outbox, opened) = Outbox::open(options)?;
+    tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
+    let listener = Listener::open(&config.local.socket).await?;
+
+    let (uplink, events) = Uplink::start(air780e::Config {
+        port: config.modem.port.to_string_lossy().into_owned(),
+        baud: config.modem.baud.unwrap_or(DEFAULT_BAUD),
+        pin: config.modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned()),
+    });
+    let (router, ends) = router::start(config.routes.clone());
+    let parts = session::Parts { config: config.clone(), uplink: uplink.clone(), events, outbox: outbox.clone(), ends };
+    let session = session::start(parts);
+    let status = Sources {
+        started: Instant::now(),
+        port: config.modem.port.display().to_string(),
+        cloud: cloud::name(&config.cloud),
+        link: session.status.clone(),
+        module: uplink.status(),
+        outbox: outbox.status(),
+        router: router.status(),
+    };
+    let accounts = Accounts::read();
+    let door = Arc::new(Door {
+        router,
+        outbox: outbox.clone(),
+        rights: Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name)),
+        status: status.clone(),
+        uplink,
+        max_payload: topics.max_payload().min(uplink::MAX_PAYLOAD),
+        topics,
+        max_line: config.local.max_line,
+        max_age: config.outbox.max_age,
+    });
+    let door = tokio::spawn(local::serve(listener, door));
+    Ok(Daemon { status, session, door, outbox })
+}
+
+/// The module's rate as it leaves the factory. Finding another comes later.
+const DEFAULT_BAUD: u32 = 115_200;
+
+impl Daemon {
+    /// What is going on.
+    pub fn status(&self) -> &Sources {
+        &self.status
+    }
+
+    /// Closes the doors, signs off, and writes what is pending.
+    pub async fn stop(self) {
+        self.door.abort();
+        // Ends when it is aborted, and then its socket is gone.
+        let _ = self.door.await;
+        self.session.stop().await;
+        self.outbox.close().await;
+    }
+}

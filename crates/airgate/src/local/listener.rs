@@ -1,0 +1,131 @@
+//! A socket that programs connect to: handed over by systemd, or made here.
+
+use super::Accounts;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use tokio::net::{UnixListener, UnixStream};
+
+/// The group whose members may connect.
+const GROUP: &str = "airgate";
+const MODE: u32 = 0o660;
+
+/// A socket with somebody listening.
+#[derive(Debug)]
+pub struct Listener {
+    inner: UnixListener,
+    /// The file to remove at the end; none when systemd keeps it.
+    own: Option<PathBuf>,
+}
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody answers there.
+    #[error("another daemon listens on {}: stop it, or choose another `socket` under [local]", path.display())]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// Something that is no socket is in the way.
+    #[error("{} exists and is no socket: remove it, or choose another `socket` under [local]", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system refused.
+    #[error("cannot make the socket {}: {source}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Listener {
+    /// The socket that systemd handed over, if it did; otherwise a new one at `path`, for the group `airgate`.
+    /// A socket file that a dead daemon left is replaced.
+    ///
+    /// # Errors
+    /// [`BindError`] says what is in the way.
+    pub async fn open(path: &Path) -> Result<Self, BindError> {
+        let io = |source| BindError::Io { path: path.to_owned(), source };
+        match listenfd::ListenFd::from_env().take_unix_listener(0).map_err(io)? {
+            Some(inner) => {
+                inner.set_nonblocking(true).map_err(io)?;
+                Ok(Self { inner: UnixListener::from_std(inner).map_err(io)?, own: None })
+            }
+            None => Self::bind(path).await,
+        }
+    }
+
+    async fn bind(path: &Path) -> Result<Self, BindError> {
+        let io = |source| BindError::Io { path: path.to_owned(), source };
+        if let Ok(found) = fs::symlink_metadata(path) {
+            if !found.file_type().is_socket() {
+                return Err(BindError::InTheWay { path: path.to_owned() });
+            }
+            if UnixStream::connect(path).await.is_ok() {
+                return Err(BindError::InUse { path: path.to_owned() });
+            }
+            fs::remove_file(path).map_err(io)?;
+        }
+        let inner = UnixListener::bind(path).map_err(io)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(MODE)).map_err(io)?;
+        give_to_group(path);
+        Ok(Self { inner, own: Some(path.to_owned()) })
+    }
+
+    /// The next program.
+    ///
+    /// # Errors
+    /// What the system says; the socket stays usable.
+    pub async fn accept(&self) -> io::Result<UnixStream> {
+        self.inner.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.own {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+/// Started by hand, without the group or without the right to give files away, the socket stays with who started it.
+fn give_to_group(path: &Path) {
+    let Some(gid) = Accounts::read().group(GROUP) else { return };
+    if let Err(error) = std::os::unix::fs::chown(path, None, Some(gid)) {
+        tracing::debug!(%error, group = GROUP, "the socket stays with the group that made it");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_left_by_a_dead_daemon_is_replaced_and_a_living_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        assert!(path.exists(), "a closed listener leaves its file");
+        let listener = Listener::open(&path).await.unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
+        assert!(matches!(Listener::open(&path).await, Err(BindError::InUse { .. })));
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_not_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("precious");
+        fs::write(&path, "data").unwrap();
+        assert!(matches!(Listener::open(&path).await, Err(BindError::InTheWay { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "data");
+    }
+}

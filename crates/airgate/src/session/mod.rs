@@ -1,0 +1,416 @@
+//! The session: signs in, says what the cloud wants said, carries messages up and down, and starts over when it ends.
+//!
+//! * [session-1] A message leaves the outbox when the cloud has acknowledged it; anything else puts it back in its place.
+//! * [session-2] Order is kept: when one publication fails, those handed over behind it fail with it.
+//! * [session-3] A message that the module refuses again and again on a living session is given up and told, so that
+//!   it does not hold up all others for ever.
+
+pub mod retry;
+mod trouble;
+
+use crate::cloud;
+use crate::config::Config;
+use crate::outbox::{Outbox, Outgoing, Qos};
+use crate::router::{Downlink, SessionEnds};
+use crate::status::{LinkStatus, Trouble, unix_ms};
+use crate::uplink::Uplink;
+use air780e::exchange::Failure;
+use air780e::link::Down;
+use air780e::{Event, PublishError};
+use airgate_proto::{Event as Told, LinkState, Message};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use iotcloud::{Action, Cloud, Incoming, Moment};
+use retry::{Ending, Retry};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// Publications handed to the uplink: one on the line, the next ready behind it.
+const WINDOW: usize = 2;
+/// Refusals of one message on a living session after which it is given up.
+const REFUSALS: u32 = 3;
+/// How long the orderly end may take: two short commands, and the acknowledgement that may just be coming.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Everything that the session works with.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The way out.
+    pub uplink: Uplink,
+    /// What the uplink tells.
+    pub events: mpsc::Receiver<Event>,
+    /// What waits to be sent.
+    pub outbox: Outbox,
+    /// To and from the programs.
+    pub ends: SessionEnds,
+}
+
+/// The running session.
+#[derive(Debug)]
+pub struct Handle {
+    /// Where the link stands.
+    pub status: watch::Receiver<LinkStatus>,
+    stop: oneshot::Sender<()>,
+    ended: tokio::task::JoinHandle<()>,
+}
+
+impl Handle {
+    /// Ends it: signs off, and puts back what is not acknowledged.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        // A session that panicked has ended, too.
+        let _ = self.ended.await;
+    }
+}
+
+/// Starts the session in the current runtime.
+pub fn start(parts: Parts) -> Handle {
+    let (status_tx, status) = watch::channel(LinkStatus::default());
+    let (stop, stopped) = oneshot::channel();
+    let ended = tokio::spawn(Session::new(parts, status_tx).run(stopped));
+    Handle { status, stop, ended }
+}
+
+/// What was handed to the uplink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    /// A program's message.
+    Message(u64),
+    /// A part of the cloud's dialogue; it is said again at the next sign-in.
+    Dialogue,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Until our identity is known.
+    Unknown,
+    /// Until the next sign-in is due.
+    Waiting(Instant),
+    /// Signing in, or up.
+    SigningIn,
+    Online,
+}
+
+struct Session {
+    parts: Parts,
+    status: watch::Sender<LinkStatus>,
+    cloud: Option<Cloud>,
+    imei: Option<String>,
+    state: State,
+    attempt: u64,
+    sign_in: Option<iotcloud::SignIn>,
+    retry: Retry,
+    /// The cloud's dialogue, not yet said.
+    dialogue: VecDeque<(String, Vec<u8>, u8)>,
+    /// What the dialogue listens to.
+    dialogue_filters: BTreeMap<String, u8>,
+    in_flight: FuturesUnordered<BoxFuture<'static, (Sent, Result<(), PublishError>)>>,
+    refused: Option<(u64, u32)>,
+}
+
+impl Session {
+    fn new(parts: Parts, status: watch::Sender<LinkStatus>) -> Self {
+        Self {
+            parts,
+            status,
+            cloud: None,
+            imei: None,
+            state: State::Unknown,
+            attempt: 0,
+            sign_in: None,
+            retry: Retry::default(),
+            dialogue: VecDeque::new(),
+            dialogue_filters: BTreeMap::new(),
+            in_flight: FuturesUnordered::new(),
+            refused: None,
+        }
+    }
+
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        self.identify();
+        loop {
+            self.hand_over_dialogue();
+            let may_send = self.state == State::Online && self.in_flight.len() < WINDOW && self.dialogue.is_empty();
+            let due = match self.state {
+                State::Waiting(until) => Some(until),
+                _ => None,
+            };
+            tokio::select! {
+                biased;
+                _ = &mut stopped => break,
+                Some((sent, outcome)) = self.in_flight.next() => self.on_sent(sent, outcome),
+                event = self.parts.events.recv() => match event {
+                    Some(event) => self.on_event(event).await,
+                    None => break,
+                },
+                Ok(()) = self.parts.ends.wanted.changed() => self.want(),
+                () = until(due) => self.sign_in(),
+                outgoing = self.parts.outbox.next(), if may_send => self.send(outgoing),
+            }
+        }
+        self.goodbye().await;
+    }
+
+    /// Becomes who the configuration and the module say that we are.
+    fn identify(&mut self) {
+        match cloud::build(&self.parts.config.cloud, self.imei.as_deref()) {
+            Ok(None) => {}
+            Ok(Some(cloud)) => {
+                self.cloud = Some(cloud);
+                let device = cloud::device(&self.parts.config.cloud, self.imei.as_deref());
+                self.status.send_modify(|status| status.device = device);
+                if self.state == State::Unknown {
+                    self.state = State::Waiting(Instant::now());
+                }
+            }
+            Err(error) => self.trouble(trouble::bad_identity(&error)),
+        }
+    }
+
+    fn sign_in(&mut self) {
+        let Some(cloud) = &self.cloud else { return };
+        let sign_in = cloud.sign_in(&Moment::new(unix_ms(), random()));
+        self.dialogue.clear();
+        self.dialogue_filters.clear();
+        for action in cloud.on_connected(cloud::version(&self.parts.config.ota).as_deref()) {
+            match action {
+                Action::Subscribe { filter, qos } => drop(self.dialogue_filters.insert(filter, number(qos))),
+                Action::Publish { topic, payload, qos } => self.dialogue.push_back((topic, payload, number(qos))),
+            }
+        }
+        self.attempt += 1;
+        self.retry.began(Instant::now().into_std());
+        self.sign_in = Some(sign_in);
+        self.state = State::SigningIn;
+        self.status.send_modify(|status| {
+            status.attempts += 1;
+            status.next_try_unix_ms = None;
+        });
+        self.want();
+    }
+
+    /// Tells the uplink what is wanted of it.
+    fn want(&mut self) {
+        let mut filters = self.dialogue_filters.clone();
+        if let Some(cloud) = &self.cloud {
+            for filter in self.parts.ends.wanted.borrow_and_update().iter() {
+                match cloud.expand(filter) {
+                    Ok(long) => drop(filters.entry(long).or_insert(1)),
+                    Err(error) => tracing::warn!(filter, %error, "the cloud does not take this filter"),
+                }
+            }
+        }
+        let session = match self.state {
+            State::SigningIn | State::Online => self.sign_in.as_ref().map(|sign_in| (self.attempt, sign_in)),
+            State::Unknown | State::Waiting(_) => None,
+        };
+        if let Err(error) = self.parts.uplink.want(session, filters) {
+            self.offline(trouble::cannot_sign_in(&error), Ending::Refused);
+        }
+    }
+
+    async fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Identified(identity) => {
+                let changed = self.imei.replace(identity.imei.clone()).is_some_and(|old| old != identity.imei);
+                if changed {
+                    tracing::warn!(imei = identity.imei, "another module");
+                }
+                self.identify();
+            }
+            Event::Online(attempt) if attempt == self.attempt => self.online(),
+            Event::Offline(attempt, down) if attempt == self.attempt => self.on_down(&down),
+            Event::Online(_) | Event::Offline(..) => {}
+            Event::Subscribed(filter) => tracing::debug!(filter, "subscribed"),
+            Event::NotSubscribed(filter, failure) => {
+                tracing::warn!(filter, %failure, "not subscribed; it is tried again with the next session");
+            }
+            Event::Message(message) => self.on_message(message).await,
+        }
+    }
+
+    fn online(&mut self) {
+        self.state = State::Online;
+        self.retry.online(Instant::now().into_std());
+        tracing::info!(attempt = self.attempt, "online");
+        self.status.send_modify(|status| {
+            status.state = LinkState::Online;
+            status.since_unix_ms = unix_ms();
+            status.trouble = None;
+        });
+    }
+
+    fn on_down(&mut self, down: &Down) {
+        if *down == Down::Unwanted {
+            return;
+        }
+        let refusal = match down {
+            Down::Refused(_) => self.cloud.as_ref().map(|cloud| cloud.refusal(None)),
+            _ => None,
+        };
+        match refusal {
+            Some(refusal) => self.offline(trouble::refused(&refusal), Ending::Refused),
+            None => self.offline(trouble::down(down), Ending::Lost),
+        }
+    }
+
+    fn offline(&mut self, trouble: Trouble, ending: Ending) {
+        let now = Instant::now();
+        let due = self.retry.ended(ending, now.into_std(), dice());
+        let wait = due.saturating_duration_since(now.into_std());
+        self.state = State::Waiting(now + wait);
+        if ending == Ending::Refused {
+            let (times, next) = (self.retry.refusals(), wait.as_secs());
+            tracing::error!(code = trouble.code, times, "{}; {}; next try in {next} s", trouble.message, trouble.hint);
+        } else {
+            tracing::warn!(
+                code = trouble.code,
+                "offline: {}; next try in {:.1} s",
+                trouble.message,
+                wait.as_secs_f64()
+            );
+        }
+        self.status.send_modify(|status| {
+            status.next_try_unix_ms = Some(unix_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        });
+        self.trouble(trouble);
+    }
+
+    fn trouble(&self, trouble: Trouble) {
+        self.status.send_if_modified(|status| {
+            let changed = status.state == LinkState::Online || status.trouble.as_ref() != Some(&trouble);
+            if status.state == LinkState::Online {
+                status.since_unix_ms = unix_ms();
+            }
+            status.state = LinkState::Offline;
+            status.trouble = Some(trouble);
+            changed
+        });
+    }
+
+    async fn on_message(&mut self, message: air780e::frame::Message) {
+        let Some(cloud) = &self.cloud else { return };
+        let down = match cloud.on_message(&message.topic, &message.payload) {
+            Incoming::ForPrograms => Downlink::Message(Message {
+                topic: cloud.shorten(&message.topic).to_owned(),
+                payload: message.payload.to_vec(),
+                // The module does not print it; it is at most what was subscribed with.
+                qos: airgate_proto::Qos::AtLeastOnce,
+            }),
+            Incoming::Ota(job) => match serde_json::to_value(&*job) {
+                Ok(serde_json::Value::Object(job)) => Downlink::ToAll(Told::Ota(job)),
+                _ => return,
+            },
+            Incoming::Consumed => return,
+            Incoming::Malformed(reason) => {
+                return tracing::warn!(topic = message.topic, reason, "a message from the cloud cannot be read");
+            }
+        };
+        // The router stops after the session.
+        let _ = self.parts.ends.downlink.send(down).await;
+    }
+
+    fn hand_over_dialogue(&mut self) {
+        while self.state == State::Online && self.in_flight.len() < WINDOW {
+            let Some((topic, payload, qos)) = self.dialogue.pop_front() else { return };
+            self.publish(Sent::Dialogue, topic, payload.into(), qos);
+        }
+    }
+
+    fn send(&mut self, Outgoing { seq, message }: Outgoing) {
+        let Some(cloud) = &self.cloud else { return self.parts.outbox.release(seq) };
+        match cloud.expand(&message.topic) {
+            Ok(topic) => {
+                let qos = u8::from(message.qos == Qos::AtLeastOnce);
+                self.publish(Sent::Message(seq), topic, message.payload, qos);
+            }
+            Err(error) => self.give_up(seq, &error.to_string()),
+        }
+    }
+
+    fn publish(&mut self, sent: Sent, topic: String, payload: bytes::Bytes, qos: u8) {
+        let uplink = self.parts.uplink.clone();
+        self.in_flight.push(Box::pin(async move { (sent, uplink.publish(topic, payload, qos).await) }));
+    }
+
+    fn on_sent(&mut self, sent: Sent, outcome: Result<(), PublishError>) {
+        let Sent::Message(seq) = sent else {
+            if let Err(error) = outcome {
+                tracing::debug!(%error, "a part of the cloud's dialogue was not delivered");
+            }
+            return;
+        };
+        match outcome {
+            Ok(()) => self.parts.outbox.settle(seq),
+            Err(error @ (PublishError::Unusable(_) | PublishError::TooLarge { .. })) => {
+                self.give_up(seq, &error.to_string());
+            }
+            Err(PublishError::Failed(Failure::TooLong(error))) => self.give_up(seq, &error.to_string()),
+            Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(seq, &refusal.to_string()),
+            Err(PublishError::Offline | PublishError::Failed(_)) => self.parts.outbox.release(seq),
+        }
+    }
+
+    /// [session-3] A refusal may mean that the session is gone; the driver finds out. If it is not, it was the message.
+    fn on_refused(&mut self, seq: u64, refusal: &str) {
+        let times = self.refused.filter(|(refused, _)| *refused == seq).map_or(1, |(_, times)| times + 1);
+        if times >= REFUSALS {
+            self.refused = None;
+            self.give_up(seq, refusal);
+        } else {
+            self.refused = Some((seq, times));
+            self.parts.outbox.release(seq);
+        }
+    }
+
+    fn give_up(&self, seq: u64, reason: &str) {
+        tracing::error!(seq, reason, "a message was given up: it cannot be sent");
+        self.parts.outbox.give_up(seq);
+    }
+
+    async fn goodbye(mut self) {
+        self.state = State::Unknown;
+        let end = async {
+            // The one on the line may be acknowledged just now; what waits behind it is put back.
+            while let Some((sent, outcome)) = self.in_flight.next().await {
+                self.on_sent(sent, outcome);
+            }
+            let _ = self.parts.uplink.want(None, BTreeMap::new());
+            // Asked behind the steps that end the session.
+            let _ = self.parts.uplink.ask("AT").await;
+        };
+        if tokio::time::timeout(GOODBYE, end).await.is_err() {
+            tracing::warn!("the module did not answer the farewell; the session is left to end by itself");
+        }
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn number(qos: iotcloud::Qos) -> u8 {
+    match qos {
+        iotcloud::Qos::AtMostOnce => 0,
+        iotcloud::Qos::AtLeastOnce => 1,
+    }
+}
+
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without randomness the kernel is not up yet; a retry that comes at the same time as another is no harm.
+    let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    u64::from_ne_bytes(bytes)
+}
+
+/// Evenly spread over 0 to 1.
+fn dice() -> f64 {
+    (random() >> 11) as f64 / (1u64 << 53) as f64
+}

@@ -1,0 +1,184 @@
+//! The one object that everything visible is drawn from: the command line, the sockets, the service's status line.
+//!
+//! Each room tells what it knows in a `watch` of its own; here they are put together when somebody asks.
+
+use crate::outbox::{DiskHealth, OutboxStatus};
+use crate::router::RouterStatus;
+use airgate_proto::{Device, Link, LinkState};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
+
+/// `airgate 0.1.0`.
+pub const DAEMON: &str = concat!("airgate ", env!("CARGO_PKG_VERSION"));
+
+/// Milliseconds since 1970, as this host believes.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What keeps the link down, in words for a person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// Stable, for scripts: `sign_in_refused`, `unreachable`, ….
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+/// Where the link to the cloud stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkStatus {
+    /// Whether the session is up.
+    pub state: LinkState,
+    /// Since when, in milliseconds since 1970.
+    pub since_unix_ms: u64,
+    /// Who we are in the cloud, once it is known.
+    pub device: Option<Device>,
+    /// Sign-ins since the start.
+    pub attempts: u64,
+    /// What keeps the link down, or did when it was last down.
+    pub trouble: Option<Trouble>,
+    /// When the next sign-in is due, if it waits.
+    pub next_try_unix_ms: Option<u64>,
+}
+
+impl Default for LinkStatus {
+    fn default() -> Self {
+        Self {
+            state: LinkState::Offline,
+            since_unix_ms: unix_ms(),
+            device: None,
+            attempts: 0,
+            trouble: None,
+            next_try_unix_ms: None,
+        }
+    }
+}
+
+impl LinkStatus {
+    /// The event that programs get when the state changes.
+    pub fn event(&self) -> Link {
+        let mut detail = Map::new();
+        if let (LinkState::Offline, Some(trouble)) = (self.state, &self.trouble) {
+            detail.insert("code".into(), trouble.code.clone().into());
+            detail.insert("reason".into(), trouble.message.clone().into());
+        }
+        Link { state: self.state, detail }
+    }
+}
+
+/// Everything that can be asked.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// When the daemon started.
+    pub started: Instant,
+    /// Which serial port it uses.
+    pub port: String,
+    /// Which cloud.
+    pub cloud: &'static str,
+    /// The link.
+    pub link: watch::Receiver<LinkStatus>,
+    /// The module.
+    pub module: watch::Receiver<air780e::status::Status>,
+    /// The outbox.
+    pub outbox: watch::Receiver<OutboxStatus>,
+    /// The programs.
+    pub router: watch::Receiver<RouterStatus>,
+}
+
+impl Sources {
+    /// The whole status, as it is now.
+    pub fn now(&self) -> Value {
+        json!({
+            "daemon": DAEMON,
+            "uptime_s": self.started.elapsed().as_secs(),
+            "cloud": self.cloud,
+            "link": link(&self.link.borrow()),
+            "module": module(&self.port, &self.module.borrow()),
+            "line": line(&self.module.borrow()),
+            "outbox": outbox(&self.outbox.borrow(), unix_ms()),
+            "programs": programs(&self.router.borrow()),
+        })
+    }
+
+    /// In one line, for `systemctl status`.
+    pub fn line(&self) -> String {
+        let (link, module, outbox) = (self.link.borrow(), self.module.borrow(), self.outbox.borrow());
+        let state = match (link.state, &link.trouble) {
+            (LinkState::Online, _) => "online".to_owned(),
+            (LinkState::Offline, Some(trouble)) => format!("offline: {}", trouble.message),
+            (LinkState::Offline, None) => format!("offline: {}", module.phase.as_str()),
+        };
+        format!("{state}; {} waiting, {} acknowledged", outbox.queued + outbox.in_flight, outbox.settled_total)
+    }
+}
+
+fn link(link: &LinkStatus) -> Value {
+    json!({
+        "state": link.state,
+        "since_unix_ms": link.since_unix_ms,
+        "device": link.device,
+        "attempts": link.attempts,
+        "trouble": link.trouble,
+        "next_try_unix_ms": link.next_try_unix_ms,
+    })
+}
+
+fn module(port: &str, status: &air780e::status::Status) -> Value {
+    let identity = status.identity.as_ref();
+    json!({
+        "port": port,
+        "port_error": status.port_error,
+        "phase": status.phase.as_str(),
+        "model": identity.map(|i| &i.model),
+        "firmware": identity.map(|i| &i.firmware),
+        "imei": identity.map(|i| &i.imei),
+        "rssi_dbm": status.signal.and_then(|signal| signal.rssi_dbm()),
+        "registration": status.registration.map(|r| format!("{r:?}").to_lowercase()),
+        "boots": status.boots,
+    })
+}
+
+fn line(status: &air780e::status::Status) -> Value {
+    let c = status.counters;
+    json!({
+        "tx_bytes": c.tx_bytes,
+        "rx_bytes": c.rx_bytes,
+        "broken": c.broken,
+        "stray": c.stray,
+        "fenced": c.fenced,
+    })
+}
+
+fn outbox(status: &OutboxStatus, now_unix_ms: u64) -> Value {
+    let disk = match &status.disk {
+        DiskHealth::Ok => "ok".to_owned(),
+        DiskHealth::Failing { reason } => format!("failing: {reason}"),
+    };
+    json!({
+        "queued": status.queued,
+        "in_flight": status.in_flight,
+        "bytes": status.bytes,
+        "accepted": status.accepted_total,
+        "acknowledged": status.settled_total,
+        "dropped": status.dropped_total,
+        "unreadable": status.unreadable,
+        "oldest_age_ms": status.oldest_age_ms(now_unix_ms),
+        "disk": disk,
+    })
+}
+
+fn programs(status: &RouterStatus) -> Value {
+    json!({
+        "connected": status.programs,
+        "delivered": status.delivered,
+        "lagged": status.lagged,
+        "unwanted": status.unwanted,
+    })
+}
