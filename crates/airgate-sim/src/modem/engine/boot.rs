@@ -1,0 +1,105 @@
+//! Start-up as the host sees it: mask-ROM banner, `RDY`, and the network's URCs seconds later.
+
+use std::time::Duration;
+
+use super::output::framed;
+use super::timers::Timer;
+use super::{Engine, Input, Line, Mqtt, Output, Radio, TlsSettings, clock};
+use crate::modem::profile::Nitz;
+
+/// The mask ROM's greeting: raw, two unprintable bytes inside, a backslash and an `n` in place of a newline.
+/// Source: boot logs of Air780E V1161 and Air780EP V1010.
+const ROM_BANNER: &[u8] = b"^boot.rom'v\x01\x02'!\\n";
+const BANNER_TO_RDY: Duration = Duration::from_millis(100);
+/// From a reset to the banner.
+const RESET_TO_BANNER: Duration = Duration::from_millis(150);
+/// Source: time-stamped boot log of Air780E V1169.
+const ATTACH_TO_NITZ: Duration = Duration::from_millis(27);
+
+/// A step of the start-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Banner,
+    Ready,
+    SecondReady,
+    Attach,
+    Nitz,
+}
+
+impl Engine {
+    /// Lets the start-up begin after `delay`.
+    pub(super) fn power_on(&mut self, delay: Duration) {
+        self.hears_from = Duration::MAX;
+        self.after(delay, Timer::Boot(Step::Banner));
+    }
+
+    pub(super) fn boot(&mut self, step: Step) {
+        match step {
+            Step::Banner => {
+                self.sender.rate(self.settings.baud, self.now);
+                self.transmit(ROM_BANNER);
+                self.after(BANNER_TO_RDY, Timer::Boot(Step::Ready));
+            }
+            Step::Ready => {
+                self.hears_from = self.now + self.profile.deaf_after_rdy;
+                self.transmit(&framed("RDY"));
+                if let Some(delay) = self.profile.second_rdy {
+                    self.after(delay, Timer::Boot(Step::SecondReady));
+                }
+                self.after(self.profile.attach, Timer::Boot(Step::Attach));
+            }
+            Step::SecondReady => self.transmit(&framed("RDY")),
+            Step::Attach => self.attach(),
+            Step::Nitz => self.tell_time(),
+        }
+    }
+
+    /// Registers, if there is a SIM and the radio is on.
+    pub(super) fn attach(&mut self) {
+        if !self.setup.sim || !self.radio.is_on() || self.radio.attached() {
+            return;
+        }
+        self.radio.attach(self.now);
+        let bearer = if self.profile.cgev_reason { "+CGEV: ME PDN ACT 1,0" } else { "+CGEV: ME PDN ACT 1" };
+        for text in ["^MODE: 17,17", "+E_UTRAN Service", bearer] {
+            self.urc(text);
+        }
+        self.registration_urcs();
+        self.after(ATTACH_TO_NITZ, Timer::Boot(Step::Nitz));
+    }
+
+    fn tell_time(&mut self) {
+        let form = match self.profile.nitz {
+            Nitz::Any => match self.rng.below(3) {
+                0 => Nitz::FourDigits,
+                1 => Nitz::EmptyDst,
+                _ => Nitz::TwoDigitsZone,
+            },
+            form => form,
+        };
+        self.radio.clock_set = true;
+        self.urc(&clock::nitz(self.unix_now(), form));
+    }
+
+    /// What the network believes the time to be.
+    pub(super) fn unix_now(&self) -> u64 {
+        self.setup.unix_time + self.now.as_secs()
+    }
+
+    /// Starts over. What is not in flash is lost, and so is what has not gone over the line yet.
+    pub(super) fn reboot(&mut self, reason: u8) {
+        if let Some(id) = self.mqtt.connection() {
+            self.outputs.push_back(Output::Abort { id });
+        }
+        self.timers.clear();
+        self.sender.clear();
+        self.input = Input::default();
+        self.line = Line::default();
+        self.settings = self.stored.clone();
+        self.radio = Radio::default();
+        self.mqtt = Mqtt::new(&self.profile);
+        self.tls = TlsSettings::default();
+        self.start_reason = reason;
+        self.power_on(RESET_TO_BANNER);
+    }
+}

@@ -1,0 +1,131 @@
+//! Carries command lines out: one command after the other, one final result for all.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Engine;
+use super::fault::Fault;
+use super::input::{Data, DataEnd, Purpose};
+use super::output::framed;
+use super::parse::{self, Command, Form};
+use super::timers::Timer;
+
+/// The line under way.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    rest: VecDeque<Result<Command, Fault>>,
+    /// An information text has been sent: a kept URC may now come between it and `OK`.
+    pub(super) has_info: bool,
+}
+
+/// How a command leaves its line.
+pub(super) enum Flow {
+    /// On to the next one; `OK` behind the last.
+    Next,
+    /// The same, after the time that flash or radio take.
+    After(Duration),
+    /// These bytes end the line in place of `OK`.
+    Ends(Vec<u8>),
+    /// A data phase begins; with `true`, what came before the prompt is lost.
+    Data(Data, bool),
+    /// The final result comes from an event.
+    Waits,
+}
+
+pub(super) type Outcome = Result<Flow, Fault>;
+
+impl Engine {
+    /// The turnaround of a received line is over.
+    pub(super) fn execute(&mut self) {
+        self.line.rest = match self.input.take_line() {
+            Some(text) => parse::line(&text).into(),
+            None => [Err(Fault::Error)].into(),
+        };
+        self.line.has_info = false;
+        self.run_rest();
+    }
+
+    pub(super) fn run_rest(&mut self) {
+        while let Some(command) = self.line.rest.pop_front() {
+            match command.and_then(|command| self.run(&command)) {
+                Ok(Flow::Next) => {}
+                Ok(Flow::After(delay)) => return self.after(delay, Timer::Resume),
+                Ok(Flow::Ends(bytes)) => return self.finish(&bytes),
+                Ok(Flow::Data(data, drop_early)) => return self.prompt(data, drop_early),
+                Ok(Flow::Waits) => return,
+                Err(fault) => return self.fail(fault),
+            }
+        }
+        self.finish(&framed("OK"));
+    }
+
+    pub(super) fn fail(&mut self, fault: Fault) {
+        self.finish(&framed(&fault.line(self.settings.cmee)));
+    }
+
+    /// Sends the final result and listens for the next line.
+    pub(super) fn finish(&mut self, result: &[u8]) {
+        self.line.rest.clear();
+        if self.line.has_info {
+            self.release_urcs();
+        }
+        self.transmit(result);
+        self.sender.rate(self.settings.baud, self.now);
+        self.listen();
+    }
+
+    pub(super) fn data_ended(&mut self, data: Data, end: DataEnd) {
+        match (data.purpose, end) {
+            (Purpose::Publish { .. }, DataEnd::TimeOut) => self.fail(Fault::Error),
+            (Purpose::Publish { topic, qos, retain }, DataEnd::Complete) => {
+                let sent = if data.taken.is_empty() || data.taken.len() > data.most {
+                    Err(Fault::Error)
+                } else {
+                    self.publish(topic, qos, retain, data.taken)
+                };
+                self.resolve(sent);
+            }
+            (Purpose::File { .. }, DataEnd::TimeOut) => self.finish(&framed("TimeOut")),
+            (Purpose::File { path, append }, DataEnd::Complete) => {
+                let written = self.files.write(&path, append, &data.taken);
+                self.resolve(written);
+            }
+        }
+    }
+
+    fn resolve(&mut self, result: Result<(), Fault>) {
+        match result {
+            Ok(()) => self.run_rest(),
+            Err(fault) => self.fail(fault),
+        }
+    }
+
+    fn run(&mut self, command: &Command) -> Outcome {
+        let form = &command.form;
+        match command.name.as_str() {
+            "E" | "I" | "V" | "Q" | "Z" | "&W" | "&F" | "+VER" | "+CMEE" | "+CGMI" | "+CGMM" | "+CGMR" | "+CGSN"
+            | "+CIMI" | "+CCID" | "+ICCID" | "+IPR" | "+IFC" | "+CSCLK" | "+UPGRADE" | "+RESET" | "+RSTSET"
+            | "*EXINFO" | "+CNMI" | "+CMGF" | "+CCLK" => self.general(&command.name, form),
+            "+CPIN" | "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR"
+            | "+COPS" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" | "+SAPBR" => {
+                self.radio_command(&command.name, form)
+            }
+            "+MCONFIG" | "+MIPSTART" | "+SSLMIPSTART" | "+MCONNECT" | "+MSUB" | "+MUNSUB" | "+MPUB" | "+MPUBEX"
+            | "+MDISCONNECT" | "+MIPCLOSE" | "+MQTTSTATU" | "+MQTTMSGSET" | "+MQTTMSGGET" | "+MQTTMODE" => {
+                self.mqtt_command(&command.name, form)
+            }
+            "+SSLCFG" => self.ssl_config(form),
+            "+FSCREATE" | "+FSWRITE" | "+FSREAD" | "+FSDEL" | "+FSFLSIZE" | "+FSLS" | "+FSMEM" | "+FSMKDIR"
+            | "+FSRMDIR" => self.file_command(&command.name, form),
+            _ => Err(Fault::Error),
+        }
+    }
+}
+
+/// The arguments of the form `=…`; every other form is an error.
+pub(super) fn args(form: &Form) -> Result<&parse::Args, Fault> {
+    match form {
+        Form::Set(args) => Ok(args),
+        Form::Plain | Form::Read | Form::Test => Err(Fault::Error),
+    }
+}

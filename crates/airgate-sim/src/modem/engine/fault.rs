@@ -1,0 +1,53 @@
+//! How a command fails: `ERROR`, or a CME error in the form that `AT+CMEE` asks for.
+
+/// The reason for which a command is not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Plain `ERROR`, whatever `AT+CMEE` says.
+    Error,
+    /// `+CME ERROR` with this code. Source: the vendor's CME error table.
+    Cme(u32),
+}
+
+impl Fault {
+    pub(super) const NOT_ALLOWED: Self = Self::Cme(3);
+    pub(super) const NOT_SUPPORTED: Self = Self::Cme(4);
+    pub(super) const NO_SIM: Self = Self::Cme(10);
+    pub(super) const NO_SPACE: Self = Self::Cme(60);
+    pub(super) const NO_FILE: Self = Self::Cme(62);
+    pub(super) const FILE_TOO_LARGE: Self = Self::Cme(63);
+    pub(super) const EMPTY_VALUE: Self = Self::Cme(765);
+    pub(super) const FAILED: Self = Self::Cme(767);
+    pub(super) const TOO_FEW: Self = Self::Cme(791);
+    pub(super) const TOO_MANY: Self = Self::Cme(792);
+    pub(super) const RANGE: Self = Self::Cme(793);
+    pub(super) const TYPE: Self = Self::Cme(794);
+    pub(super) const PDP_DEACT: Self = Self::Cme(65535);
+
+    /// The result line, without its framing.
+    pub(super) fn line(self, cmee: u8) -> String {
+        match (self, cmee) {
+            (Self::Error, _) | (Self::Cme(_), 0) => "ERROR".into(),
+            (Self::Cme(code), 1) => format!("+CME ERROR: {code}"),
+            (Self::Cme(code), _) => format!("+CME ERROR: {}", text(code)),
+        }
+    }
+}
+
+fn text(code: u32) -> &'static str {
+    match code {
+        3 => "operation not allowed",
+        4 => "operation not supported",
+        10 => "SIM not inserted",
+        60 => "flash error",
+        62 => "file not exist",
+        63 => "file too large",
+        765 => "invalid input value",
+        767 => "operation failed",
+        791 => "too few parameters",
+        792 => "too many parameters",
+        793 => "parameter out of range",
+        794 => "parameter type error",
+        _ => "unknown error",
+    }
+}

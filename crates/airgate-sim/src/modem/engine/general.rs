@@ -1,0 +1,158 @@
+//! Identity, line settings, clock, restart.
+
+use std::time::Duration;
+
+use super::commands::{Flow, Outcome, args};
+use super::fault::Fault;
+use super::parse::Form;
+use super::settings::Settings;
+use super::timers::Timer;
+use super::{Engine, clock};
+
+/// Rates that `AT+IPR` takes beside 0. Source: the vendor's IPR page.
+const RATES: &[u32] = &[600, 1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
+/// Of these, the slowest and the fastest that auto-baud finds.
+const AUTO_RATES: std::ops::RangeInclusive<u32> = 600..=230_400;
+/// From the `OK` of a restart command to the restart.
+const OK_TO_REBOOT: Duration = Duration::from_millis(50);
+/// Time to write flash. Source: time-stamped log of `AT+UPGRADE="PERIOD",60`.
+const FLASH_WRITE: Duration = Duration::from_millis(40);
+/// `AT*EXINFO?` after a restart by command or RESET key.
+const REASON_RESET: u8 = 5;
+
+impl Engine {
+    pub(super) fn general(&mut self, name: &str, form: &Form) -> Outcome {
+        match (name, form) {
+            ("E", Form::Plain) => self.settings.echo = false,
+            ("E", Form::Set(args)) => self.settings.echo = args.number(0, 0..=1)? == 1,
+            ("V" | "Q" | "Z", _) => return fixed(name, form),
+            ("I", Form::Set(args)) => {
+                args.number(0, 0..=0)?;
+                self.version();
+            }
+            ("I" | "+VER", Form::Plain) => self.version(),
+            ("&W", Form::Plain | Form::Set(_)) => {
+                self.stored = self.settings.clone();
+                return Ok(Flow::After(FLASH_WRITE));
+            }
+            ("&F", Form::Plain | Form::Set(_)) => {
+                let baud = self.settings.baud;
+                self.settings = Settings { baud, ..Settings::factory(&self.profile, self.setup.baud) };
+            }
+            ("+CMEE", Form::Read) => self.info(&format!("+CMEE: {}", self.settings.cmee)),
+            ("+CMEE", Form::Set(args)) => {
+                self.settings.cmee = u8::try_from(args.number(0, 0..=2)?).map_err(|_| Fault::RANGE)?;
+            }
+            ("+CGMI", Form::Plain) => self.info("+CGMI: \"AirM2M\""),
+            ("+CGMM", Form::Plain) => self.info(&format!("+CGMM: \"{}\"", self.profile.model)),
+            ("+CGMR", Form::Plain) => self.info(&format!("+CGMR: \"{}\"", self.profile.version)),
+            ("+CGSN", Form::Plain) => self.info(&self.setup.imei.clone()),
+            ("+CIMI", Form::Plain) => self.sim_text(|setup| setup.imsi.clone())?,
+            ("+CCID", Form::Plain) => self.sim_text(|setup| setup.iccid.clone())?,
+            ("+ICCID", Form::Plain) => self.sim_text(|setup| format!("+ICCID: {}", setup.iccid))?,
+            ("+IPR", _) => return self.rate(form),
+            ("+IFC", Form::Test) => self.info("+IFC: (0,2), (0,2)"),
+            ("+IFC", Form::Read) => {
+                let (to_host, from_host) = self.settings.ifc;
+                self.info(&format!("+IFC: {to_host}, {from_host}"));
+            }
+            ("+IFC", Form::Set(args)) => self.settings.ifc = (args.number(0, 0..=2)?, args.number(1, 0..=2)?),
+            ("+CSCLK", Form::Read) => self.info(&format!("+CSCLK: {}", self.radio.csclk)),
+            ("+CSCLK", Form::Set(args)) => self.radio.csclk = args.at_most(1)?.number(0, 0..=3)?,
+            ("+CNMI", Form::Set(args)) => drop(args.at_most(5)?.number(0, 0..=3)?),
+            ("+CMGF", Form::Read) => self.info(&format!("+CMGF: {}", u8::from(self.radio.text_sms))),
+            ("+CMGF", Form::Set(args)) => self.radio.text_sms = args.at_most(1)?.number(0, 0..=1)? == 1,
+            ("+UPGRADE", Form::Read) => self.info("+UPGRADE: 0"),
+            ("+UPGRADE", Form::Set(_)) => return upgrade(form),
+            ("+UPGRADE", Form::Plain) => return Err(Fault::NOT_ALLOWED),
+            ("*EXINFO", Form::Read) => self.info(&format!("*EXINFO: {}", self.start_reason)),
+            ("+CCLK", Form::Read) => self.clock(),
+            ("+RESET", Form::Plain) => self.after(OK_TO_REBOOT, Timer::Reboot(REASON_RESET)),
+            ("+RSTSET", Form::Plain) => {
+                self.stored = Settings::factory(&self.profile, self.setup.baud);
+                self.after(OK_TO_REBOOT, Timer::Reboot(REASON_RESET));
+            }
+            _ => return Err(Fault::Error),
+        }
+        Ok(Flow::Next)
+    }
+
+    fn version(&mut self) {
+        self.info(&self.profile.version.clone());
+    }
+
+    fn sim_text(&mut self, text: impl FnOnce(&super::Setup) -> String) -> Result<(), Fault> {
+        if !self.setup.sim {
+            return Err(Fault::NO_SIM);
+        }
+        let text = text(&self.setup);
+        self.info(&text);
+        Ok(())
+    }
+
+    fn clock(&mut self) {
+        let text = if self.radio.clock_set {
+            clock::cclk(self.unix_now(), Some(self.profile.clock_zone))
+        } else {
+            clock::cclk(self.module_time(), None)
+        };
+        self.info(&text);
+    }
+
+    /// Unix time as the module itself believes it to be.
+    pub(super) fn module_time(&self) -> u64 {
+        if self.radio.clock_set { self.unix_now() } else { clock::DEFAULT_DATE + self.now.as_secs() }
+    }
+
+    /// `OK` still goes out at the old rate, hence the new one is set behind it.
+    fn rate(&mut self, form: &Form) -> Outcome {
+        match form {
+            Form::Read => self.info(&format!("+IPR: {}", self.settings.ipr)),
+            Form::Test => {
+                let list = |rates: &mut dyn Iterator<Item = &u32>| {
+                    rates.map(u32::to_string).collect::<Vec<_>>().join(",")
+                };
+                let auto = list(&mut RATES.iter().filter(|rate| AUTO_RATES.contains(rate)));
+                let all = list(&mut RATES.iter());
+                self.info(&format!("+IPR: ({auto}),(0,{all})"));
+            }
+            Form::Set(args) => {
+                let rate = args.at_most(1)?.number(0, 0..=u32::MAX)?;
+                if rate != 0 && !RATES.contains(&rate) {
+                    return Err(Fault::RANGE);
+                }
+                self.settings.ipr = rate;
+                // Auto-baud stays at the rate at which the host speaks.
+                self.settings.baud = if rate == 0 { self.settings.baud } else { rate };
+            }
+            Form::Plain => return Err(Fault::Error),
+        }
+        Ok(Flow::Next)
+    }
+}
+
+/// Commands that only take the value they already have: `ATV0` is not supported by the chip's engine.
+fn fixed(name: &str, form: &Form) -> Outcome {
+    let only = u32::from(name == "V");
+    match form {
+        Form::Plain => {}
+        Form::Set(args) if args.number(0, only..=only).is_ok() => {}
+        _ => return Err(Fault::Error),
+    }
+    Ok(Flow::Next)
+}
+
+/// Updates of the module's own firmware: the settings are taken, there is no update server.
+fn upgrade(form: &Form) -> Outcome {
+    let args = args(form)?.at_most(3)?;
+    match args.text(0, 16)?.as_str() {
+        "AUTO" => drop(args.number(1, 0..=1)?),
+        "PERIOD" => drop(args.number(1, 60..=u32::MAX)?),
+        "URL" | "KEY" => drop(args.text(1, 256)?),
+        _ => return Err(Fault::RANGE),
+    }
+    if args.len() == 3 {
+        args.number(2, 0..=1)?;
+    }
+    Ok(Flow::After(FLASH_WRITE))
+}

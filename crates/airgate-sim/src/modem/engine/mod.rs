@@ -1,0 +1,285 @@
+//! The AT engine without I/O: bytes from the host and network events go in with the time, outputs come out.
+//!
+//! Time is a [`Duration`] since the engine was made. Nothing happens by itself: call [`Engine::advance`] when
+//! [`Engine::wake_at`] is reached, and take what is to be done with [`Engine::next_output`] after every call.
+//! What the engine never does is described in `LIFECYCLE.md` beside this file.
+
+mod boot;
+mod clock;
+mod commands;
+mod fault;
+mod files;
+mod general;
+mod input;
+mod mqtt;
+mod network;
+mod output;
+mod parse;
+mod rng;
+mod settings;
+mod storage;
+mod timers;
+mod tls;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::profile::Profile;
+use commands::Line;
+use files::Files;
+use input::Input;
+use mqtt::Mqtt;
+use network::Radio;
+use output::Sender;
+use rng::Rng;
+use settings::Settings;
+use timers::{Timer, Timers};
+pub use tls::Tls;
+use tls::TlsSettings;
+
+/// What the module is, where it stands, and what the line is like.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// 15 digits.
+    pub imei: String,
+    /// 15 digits.
+    pub imsi: String,
+    /// 20 characters.
+    pub iccid: String,
+    /// Address of the packet data context.
+    pub address: String,
+    /// Answer to `AT+CSQ`: RSSI 0-31 or 99, BER.
+    pub csq: (u8, u8),
+    /// Answer to `AT+CESQ`: RSRQ 0-34 and RSRP 0-97, or 255.
+    pub cesq: (u8, u8),
+    /// Tracking area code and cell, hex digits.
+    pub cell: (String, String),
+    /// A SIM is in its holder.
+    pub sim: bool,
+    /// Seeds all that a profile leaves to chance.
+    pub seed: u64,
+    /// From the end of a command line to its execution; at least a millisecond and two characters of the line rate.
+    pub turnaround: Duration,
+    /// Added to everything that comes back from the network.
+    pub rtt: Duration,
+    /// Line rate after power-on, bits per second; 0 means that the line has no rate.
+    pub baud: u32,
+    /// Unix time, in seconds, at which the engine's time is zero: what the network tells by NITZ.
+    pub unix_time: u64,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            imei: "868488076771714".into(),
+            imsi: "460041234567890".into(),
+            iccid: "898604981022C0254186".into(),
+            address: "10.126.200.230".into(),
+            csq: (25, 0),
+            cesq: (22, 48),
+            cell: ("4844".into(), "0EA2D0CA".into()),
+            sim: true,
+            seed: 1,
+            turnaround: Duration::ZERO,
+            rtt: Duration::ZERO,
+            baud: 0,
+            unix_time: 1_728_546_819,
+        }
+    }
+}
+
+/// Something for the world around the engine to do, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Put these bytes on the line to the host.
+    Host(Bytes),
+    /// From here on the line runs at this many bits per second.
+    Rate(u32),
+    /// Open a connection; answer with [`NetEvent::Opened`] or [`NetEvent::Failed`].
+    Open {
+        /// Number of the connection, never used twice.
+        id: u64,
+        /// Name or address as the host wrote it.
+        host: String,
+        /// Port 1-65535.
+        port: u16,
+        /// Speak TLS on it.
+        tls: Option<Tls>,
+    },
+    /// Send these bytes on the open connection.
+    Send {
+        /// Number of the connection.
+        id: u64,
+        /// One or more whole MQTT packets.
+        bytes: Bytes,
+    },
+    /// Close the connection, after what was given to [`Output::Send`]. No event is expected.
+    Close {
+        /// Number of the connection.
+        id: u64,
+    },
+    /// Cut the connection off without a word to the other side, as a loss of power does.
+    Abort {
+        /// Number of the connection.
+        id: u64,
+    },
+}
+
+/// Something that happened to a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetEvent {
+    /// It is open (with TLS: the handshake is through).
+    Opened(u64),
+    /// It could not be opened.
+    Failed(u64),
+    /// These bytes came.
+    Received(u64, Bytes),
+    /// The other side closed it, or it broke.
+    Closed(u64),
+}
+
+/// The simulated module.
+#[derive(Debug)]
+pub struct Engine {
+    profile: Profile,
+    setup: Setup,
+    now: Duration,
+    rng: Rng,
+    timers: Timers,
+    /// Before this time the module hears nothing.
+    hears_from: Duration,
+    /// Answer to `AT*EXINFO?`.
+    start_reason: u8,
+    input: Input,
+    line: Line,
+    sender: Sender,
+    outputs: VecDeque<Output>,
+    settings: Settings,
+    /// What `AT&W` has stored; survives a reboot.
+    stored: Settings,
+    radio: Radio,
+    mqtt: Mqtt,
+    /// Numbers connections over reboots, so that a late event of an old one is told apart.
+    connections: u64,
+    tls: TlsSettings,
+    /// Survives a reboot.
+    files: Files,
+}
+
+impl Engine {
+    /// A module whose supply is switched on at time zero.
+    #[must_use]
+    pub fn new(profile: Profile, setup: Setup) -> Self {
+        let settings = Settings::factory(&profile, setup.baud);
+        let mut engine = Self {
+            now: Duration::ZERO,
+            rng: Rng::new(setup.seed),
+            timers: Timers::default(),
+            hears_from: Duration::MAX,
+            start_reason: 0,
+            input: Input::default(),
+            line: Line::default(),
+            sender: Sender::default(),
+            outputs: VecDeque::new(),
+            stored: settings.clone(),
+            settings,
+            radio: Radio::default(),
+            mqtt: Mqtt::new(&profile),
+            connections: 0,
+            tls: TlsSettings::default(),
+            files: Files::new(profile.file_space),
+            profile,
+            setup,
+        };
+        engine.power_on(Duration::ZERO);
+        engine
+    }
+
+    /// The host has sent these bytes.
+    pub fn receive(&mut self, bytes: &[u8], now: Duration) {
+        self.advance(now);
+        if now >= self.hears_from {
+            self.take_bytes(bytes);
+        }
+        self.flush();
+    }
+
+    /// Something happened to a connection; it reaches the module one round trip later.
+    pub fn network(&mut self, event: NetEvent, now: Duration) {
+        self.advance(now);
+        self.timers.set(now + self.setup.rtt, Timer::Net(event));
+        self.advance(now);
+    }
+
+    /// Does what is due.
+    pub fn advance(&mut self, now: Duration) {
+        let target = now.max(self.now);
+        while let Some((at, timer)) = self.timers.pop(target) {
+            self.now = at.max(self.now);
+            self.fire(timer);
+        }
+        self.now = target;
+        self.flush();
+    }
+
+    /// When [`Engine::advance`] is to be called next.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Duration> {
+        [self.timers.next_at(), self.sender.next_at()].into_iter().flatten().min()
+    }
+
+    /// The next thing to do, if any.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The RESET key: everything volatile is lost and the connection dies without a farewell.
+    pub fn reset(&mut self, now: Duration) {
+        self.advance(now);
+        self.reboot(5);
+        self.flush();
+    }
+
+    /// Drops the connection as a fault of the network does.
+    pub fn close_session(&mut self, now: Duration) {
+        self.advance(now);
+        if let Some(id) = self.mqtt.connection() {
+            self.outputs.push_back(Output::Abort { id });
+            self.net_closed(id);
+        }
+        self.flush();
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Boot(step) => self.boot(step),
+            Timer::Execute => self.execute(),
+            Timer::Resume => self.run_rest(),
+            Timer::Urc(text) => self.urc(&text),
+            Timer::ReleaseUrcs => self.release_urcs(),
+            Timer::DataGap(phase) => self.data_gap(phase),
+            Timer::Net(event) => self.net_event(event),
+            Timer::Opened(id) => self.link_up(id),
+            Timer::ConnectTimeout(id) => self.connect_timeout(id),
+            Timer::ConnackTimeout(id) => self.connack_timeout(id),
+            Timer::KeepAlive(id) => self.keep_alive(id),
+            Timer::Attach => self.attach(),
+            Timer::Reboot(reason) => self.reboot(reason),
+        }
+    }
+
+    fn after(&mut self, delay: Duration, timer: Timer) {
+        self.timers.set(self.now + delay, timer);
+    }
+
+    fn net_event(&mut self, event: NetEvent) {
+        match event {
+            NetEvent::Opened(id) => self.net_opened(id),
+            NetEvent::Failed(id) => self.connect_failed(id),
+            NetEvent::Received(id, bytes) => self.net_received(id, &bytes),
+            NetEvent::Closed(id) => self.net_closed(id),
+        }
+    }
+}

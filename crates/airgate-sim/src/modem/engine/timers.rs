@@ -1,0 +1,72 @@
+//! What the engine has set itself to do later, in order of time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::NetEvent;
+use super::boot::Step;
+
+/// Something that is due at a time.
+#[derive(Debug)]
+pub(super) enum Timer {
+    /// A step of the start-up.
+    Boot(Step),
+    /// The line that was received is now carried out.
+    Execute,
+    /// A slow command is through: go on with the rest of its line.
+    Resume,
+    /// A framed line that nobody asked for.
+    Urc(String),
+    /// URCs that were kept back have waited long enough.
+    ReleaseUrcs,
+    /// Time is up for the data phase with this number.
+    DataGap(u64),
+    /// A network event that has travelled its round trip.
+    Net(NetEvent),
+    /// The connection with this number was answered too fast for a radio; tell the host now.
+    Opened(u64),
+    /// No answer to the connection attempt with this number.
+    ConnectTimeout(u64),
+    /// No CONNACK on the connection with this number.
+    ConnackTimeout(u64),
+    /// Look whether the connection with this number needs a PINGREQ.
+    KeepAlive(u64),
+    /// Registration after `AT+CFUN=1` or `AT+CGATT=1`.
+    Attach,
+    /// The reboot that a command asked for.
+    Reboot(u8),
+}
+
+/// An agenda; entries of the same time keep the order in which they were made.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    entries: BTreeMap<(Duration, u64), Timer>,
+    made: u64,
+}
+
+impl Timers {
+    pub(super) fn set(&mut self, at: Duration, timer: Timer) {
+        self.made += 1;
+        self.entries.insert((at, self.made), timer);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    pub(super) fn next_at(&self) -> Option<Duration> {
+        self.entries.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// Takes the first entry that is due at `now`, with its time.
+    pub(super) fn pop(&mut self, now: Duration) -> Option<(Duration, Timer)> {
+        let entry = self.entries.first_entry().filter(|entry| entry.key().0 <= now)?;
+        let ((at, _), timer) = entry.remove_entry();
+        Some((at, timer))
+    }
+
+    /// Forgets every registration that is still to come.
+    pub(super) fn cancel_attach(&mut self) {
+        self.entries.retain(|_, timer| !matches!(timer, Timer::Attach | Timer::Boot(Step::Attach)));
+    }
+}
