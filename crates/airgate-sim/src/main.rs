@@ -1,6 +1,6 @@
 //! The command `airgate-sim`.
 
-use airgate_sim::cloud;
+use airgate_sim::{cloud, modem};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -14,15 +14,22 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The module on a pty.
+    Modem(modem::Args),
+    /// The cloud on TCP and TLS.
     Cloud(cloud::Args),
 }
 
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Modem(args) => modem::run(args),
+        Command::Cloud(args) => run_cloud(args),
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    let done = match Cli::parse().command {
-        Command::Cloud(args) => cloud::run(args).await,
-    };
-    match done {
+async fn run_cloud(args: cloud::Args) -> ExitCode {
+    match cloud::run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

@@ -2,7 +2,17 @@
 //!
 //! [`engine`] is the module without I/O; the shell around it owns the pty, the connections and the clock.
 
+mod cli;
 pub mod engine;
+mod handle;
+mod net;
 mod profile;
+mod pty;
+mod record;
+mod shell;
+mod throttle;
+mod tls;
 
+pub use cli::{Args, run};
+pub use handle::{LineBytes, Modem, Options};
 pub use profile::*;

@@ -10,7 +10,8 @@ use super::timers::Timer;
 use super::{Engine, clock};
 
 /// Rates that `AT+IPR` takes beside 0. Source: the vendor's IPR page.
-const RATES: &[u32] = &[600, 1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
+const RATES: &[u32] =
+    &[600, 1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
 /// Of these, the slowest and the fastest that auto-baud finds.
 const AUTO_RATES: std::ops::RangeInclusive<u32> = 600..=230_400;
 /// From the `OK` of a restart command to the restart.
@@ -109,9 +110,8 @@ impl Engine {
         match form {
             Form::Read => self.info(&format!("+IPR: {}", self.settings.ipr)),
             Form::Test => {
-                let list = |rates: &mut dyn Iterator<Item = &u32>| {
-                    rates.map(u32::to_string).collect::<Vec<_>>().join(",")
-                };
+                let list =
+                    |rates: &mut dyn Iterator<Item = &u32>| rates.map(u32::to_string).collect::<Vec<_>>().join(",");
                 let auto = list(&mut RATES.iter().filter(|rate| AUTO_RATES.contains(rate)));
                 let all = list(&mut RATES.iter());
                 self.info(&format!("+IPR: ({auto}),(0,{all})"));

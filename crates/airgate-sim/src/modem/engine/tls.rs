@@ -42,9 +42,8 @@ fn allowed(key: &str, value: &str) -> Option<bool> {
     let hex = |lengths: &[usize]| lengths.contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_hexdigit());
     Some(match key {
         "sslversion" => number(0..=4),
-        "ciphersuite" => {
-            ["0X0035", "0X002F", "0X0005", "0X0004", "0X000A", "0X003D", "0XFFFF"].contains(&value.to_uppercase().as_str())
-        }
+        "ciphersuite" => ["0X0035", "0X002F", "0X0005", "0X0004", "0X000A", "0X003D", "0XFFFF"]
+            .contains(&value.to_uppercase().as_str()),
         "cacert" | "clientcert" | "clientkey" => path(value).is_ok(),
         "seclevel" => number(0..=2),
         "hostname" => !value.is_empty(),
@@ -104,11 +103,6 @@ impl Engine {
         };
         let ignores_time = self.tls.mqtt("ignorelocaltime") == Some("1");
         let time = if ignores_time { None } else { Some(self.module_time()) };
-        Ok(Tls {
-            server_name: self.tls.mqtt("hostname").unwrap_or(host).to_owned(),
-            authorities,
-            identity,
-            time,
-        })
+        Ok(Tls { server_name: self.tls.mqtt("hostname").unwrap_or(host).to_owned(), authorities, identity, time })
     }
 }

@@ -30,8 +30,12 @@ pub(super) enum Session {
     #[default]
     None,
     /// CONNECT is sent.
-    Asked { keep_alive: Duration },
-    Up { keep_alive: Duration },
+    Asked {
+        keep_alive: Duration,
+    },
+    Up {
+        keep_alive: Duration,
+    },
     /// The host has disconnected; the broker will close.
     Left,
 }

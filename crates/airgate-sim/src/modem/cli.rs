@@ -1,0 +1,100 @@
+//! `airgate-sim modem`.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::engine::Setup;
+use super::handle::{Modem, Options};
+use super::profile::Profile;
+
+/// A simulated Air780E on a pty.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where to link the pty; an old symbolic link is replaced
+    #[arg(long, value_name = "PATH")]
+    link: PathBuf,
+    /// Connect here, whatever host the AT command names
+    #[arg(long, value_name = "HOST:PORT")]
+    broker: Option<String>,
+    /// Line rate in bits per second; 0: as fast as it goes
+    #[arg(long, value_name = "N", default_value_t = 115_200)]
+    baud: u32,
+    /// 780e-v1161, 780e-v1169, 780ep or nasty
+    #[arg(long, default_value = "780e-v1161")]
+    profile: Profile,
+    /// Milliseconds from a command to its answer
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    turnaround_ms: u64,
+    /// Milliseconds added to each answer of the network
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    rtt_ms: u64,
+    /// 15 digits
+    #[arg(long, value_name = "N", value_parser = imei)]
+    imei: Option<String>,
+    /// Leave the SIM holder empty
+    #[arg(long)]
+    no_sim: bool,
+    /// Seeds what the profile leaves to chance
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+    /// Write all that goes over the line to this file
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+fn imei(text: &str) -> Result<String, String> {
+    if text.len() == 15 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        Ok(text.to_owned())
+    } else {
+        Err("an IMEI has 15 digits".into())
+    }
+}
+
+impl Args {
+    fn options(self) -> Options {
+        let usual = Setup::default();
+        let setup = Setup {
+            imei: self.imei.unwrap_or(usual.imei),
+            sim: !self.no_sim,
+            seed: self.seed,
+            turnaround: Duration::from_millis(self.turnaround_ms),
+            rtt: Duration::from_millis(self.rtt_ms),
+            baud: self.baud,
+            unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(usual.unix_time, |time| time.as_secs()),
+            ..usual
+        };
+        Options { link: Some(self.link), broker: self.broker, profile: self.profile, setup, log: self.log }
+    }
+}
+
+/// Runs a module until SIGTERM or SIGINT.
+#[must_use]
+pub fn run(args: Args) -> ExitCode {
+    let result =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().and_then(|rt| rt.block_on(serve(args)));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("airgate-sim modem: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(args: Args) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut modem = Modem::start(args.options())?;
+    println!("{}", serde_json::json!({ "link": modem.path() }));
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        result = modem.stopped() => return result,
+    }
+    modem.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The module's connections: one task each, TCP or TLS, events back to the shell.
+
+use std::collections::HashMap;
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use super::engine::{NetEvent, Output, Tls};
+use super::tls;
+
+/// Bytes read at a time.
+const READ_MAX: usize = 16 * 1024;
+
+/// The open connections by their numbers.
+#[derive(Debug)]
+pub(super) struct Net {
+    /// Goes before the host and port that the command names.
+    broker: Option<String>,
+    events: UnboundedSender<NetEvent>,
+    open: HashMap<u64, (UnboundedSender<Bytes>, JoinHandle<()>)>,
+}
+
+impl Net {
+    pub(super) fn new(broker: Option<String>) -> (Self, UnboundedReceiver<NetEvent>) {
+        let (events, receiver) = unbounded_channel();
+        (Self { broker, events, open: HashMap::new() }, receiver)
+    }
+
+    /// Does what the engine asks of the network.
+    pub(super) fn perform(&mut self, output: Output) {
+        match output {
+            Output::Open { id, host, port, tls } => {
+                let address = self.broker.clone().unwrap_or_else(|| format!("{host}:{port}"));
+                let (sender, receiver) = unbounded_channel();
+                let task = tokio::spawn(connection(id, address, tls, receiver, self.events.clone()));
+                self.open.insert(id, (sender, task));
+            }
+            Output::Send { id, bytes } => {
+                if let Some((sender, _)) = self.open.get(&id) {
+                    // A task that has ended has told so by an event.
+                    let _ = sender.send(bytes);
+                }
+            }
+            // The task ends when its sender is gone, after it has written what is left.
+            Output::Close { id } => drop(self.open.remove(&id)),
+            Output::Abort { id } => self.abort(id),
+            Output::Host(_) | Output::Rate(_) => {}
+        }
+    }
+
+    /// Forgets a connection that has ended by itself.
+    pub(super) fn ended(&mut self, event: &NetEvent) {
+        if let NetEvent::Failed(id) | NetEvent::Closed(id) = event {
+            self.open.remove(id);
+        }
+    }
+
+    fn abort(&mut self, id: u64) {
+        if let Some((_, task)) = self.open.remove(&id) {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        for (_, task) in self.open.values() {
+            task.abort();
+        }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+async fn dial(address: &str, tls: Option<Tls>) -> io::Result<Box<dyn Stream>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(match tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(tls::handshake(stream, &tls).await?),
+    })
+}
+
+async fn connection(
+    id: u64,
+    address: String,
+    tls: Option<Tls>,
+    mut sends: UnboundedReceiver<Bytes>,
+    events: UnboundedSender<NetEvent>,
+) {
+    // The shell may be gone already; then nobody wants the event.
+    let tell = |event| drop(events.send(event));
+    let mut stream = match dial(&address, tls).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::info!(%address, %error, "connection failed");
+            return tell(NetEvent::Failed(id));
+        }
+    };
+    tell(NetEvent::Opened(id));
+    let mut buffer = BytesMut::with_capacity(READ_MAX);
+    loop {
+        buffer.reserve(READ_MAX);
+        tokio::select! {
+            read = stream.read_buf(&mut buffer) => match read {
+                Ok(1..) => tell(NetEvent::Received(id, buffer.split().freeze())),
+                Ok(0) | Err(_) => return tell(NetEvent::Closed(id)),
+            },
+            bytes = sends.recv() => match bytes {
+                Some(bytes) => {
+                    if stream.write_all(&bytes).await.is_err() || stream.flush().await.is_err() {
+                        return tell(NetEvent::Closed(id));
+                    }
+                }
+                None => {
+                    // The module has closed: say good-bye and look at nothing more.
+                    let _ = stream.shutdown().await;
+                    return;
+                }
+            },
+        }
+    }
+}

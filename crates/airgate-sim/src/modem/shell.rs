@@ -1,0 +1,176 @@
+//! The shell around the engine: it moves bytes at the pace of the line and events at the time of the clock.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::time::{Instant, sleep_until};
+
+use super::engine::{Engine, NetEvent, Output};
+use super::net::Net;
+use super::pty::Pty;
+use super::record::Record;
+use super::throttle::Throttle;
+
+/// Bytes that may wait for a host that does not read; more are lost, as on a line without flow control.
+const BACKLOG_MAX: usize = 64 * 1024;
+
+/// What the owner of a module asks of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Control {
+    Reset,
+    CloseSession,
+    Stop,
+}
+
+/// Bytes that have gone over the line.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) from_host: AtomicU64,
+    pub(super) to_host: AtomicU64,
+}
+
+enum Item {
+    Bytes(Bytes),
+    Rate(u32),
+}
+
+pub(super) struct Shell {
+    pub(super) engine: Engine,
+    pub(super) pty: Arc<Pty>,
+    pub(super) net: Net,
+    pub(super) events: UnboundedReceiver<NetEvent>,
+    pub(super) control: Receiver<Control>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) record: Record,
+    pub(super) started: Instant,
+    pub(super) receiving: Throttle,
+    pub(super) sending: Throttle,
+}
+
+impl Shell {
+    /// Runs until told to stop, or until the pty fails.
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        let pty = self.pty.clone();
+        let mut buffer = vec![0; 4096];
+        let mut arriving: Option<(Duration, Vec<u8>)> = None;
+        let mut queue = VecDeque::new();
+        // The piece at the head of the queue that is on the line, and when it is through.
+        let mut leaving: Option<(Duration, Bytes)> = None;
+        self.engine.advance(self.now());
+        loop {
+            self.collect(&mut queue);
+            if leaving.is_none() {
+                leaving = self.next_piece(&mut queue);
+            }
+            let piece = self.receiving.piece();
+            let space = buffer.get_mut(..piece).unwrap_or_default();
+            tokio::select! {
+                control = self.control.recv() => match control {
+                    Some(Control::Reset) => {
+                        queue.clear();
+                        leaving = None;
+                        self.engine.reset(self.now());
+                    }
+                    Some(Control::CloseSession) => self.engine.close_session(self.now()),
+                    Some(Control::Stop) | None => return Ok(()),
+                },
+                Some(event) = self.events.recv() => {
+                    self.net.ended(&event);
+                    self.engine.network(event, self.now());
+                }
+                () = until(self.started, self.engine.wake_at()) => self.engine.advance(self.now()),
+                read = pty.read(space), if arriving.is_none() => {
+                    let bytes = space.get(..read?).unwrap_or_default().to_vec();
+                    let through = self.receiving.pass(bytes.len(), self.started.elapsed());
+                    arriving = Some((through, bytes));
+                }
+                () = until(self.started, arriving.as_ref().map(|(at, _)| *at)), if arriving.is_some() => {
+                    if let Some((_, bytes)) = arriving.take() {
+                        self.arrived(&bytes);
+                    }
+                }
+                written = write_at(&pty, self.started, leaving.as_ref()), if leaving.is_some() => {
+                    let count = written?;
+                    if let Some((at, bytes)) = leaving.take() {
+                        self.left(bytes.get(..count).unwrap_or_default());
+                        leaving = Some((at, bytes.slice(count.min(bytes.len())..))).filter(|(_, rest)| !rest.is_empty());
+                    }
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn arrived(&mut self, bytes: &[u8]) {
+        let now = self.now();
+        self.counters.from_host.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.record.line(now, '>', bytes);
+        self.engine.receive(bytes, now);
+    }
+
+    fn left(&mut self, bytes: &[u8]) {
+        self.counters.to_host.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        self.record.line(self.now(), '<', bytes);
+    }
+
+    /// Takes what the engine has for the line and for the network.
+    fn collect(&mut self, queue: &mut VecDeque<Item>) {
+        while let Some(output) = self.engine.next_output() {
+            match output {
+                Output::Host(bytes) => {
+                    let waiting: usize =
+                        queue.iter().map(|item| if let Item::Bytes(b) = item { b.len() } else { 0 }).sum();
+                    if waiting + bytes.len() <= BACKLOG_MAX {
+                        queue.push_back(Item::Bytes(bytes));
+                    } else {
+                        tracing::warn!(bytes = bytes.len(), "the host does not read: lost");
+                    }
+                }
+                Output::Rate(baud) => queue.push_back(Item::Rate(baud)),
+                network => self.net.perform(network),
+            }
+        }
+    }
+
+    /// Puts the next piece on the line; a change of rate takes effect when its turn comes.
+    fn next_piece(&mut self, queue: &mut VecDeque<Item>) -> Option<(Duration, Bytes)> {
+        loop {
+            match queue.pop_front()? {
+                Item::Rate(baud) => {
+                    self.receiving.set_baud(baud);
+                    self.sending.set_baud(baud);
+                }
+                Item::Bytes(mut bytes) => {
+                    let piece = bytes.split_to(bytes.len().min(self.sending.piece()));
+                    if !bytes.is_empty() {
+                        queue.push_front(Item::Bytes(bytes));
+                    }
+                    return Some((self.sending.pass(piece.len(), self.now()), piece));
+                }
+            }
+        }
+    }
+}
+
+async fn until(started: Instant, at: Option<Duration>) {
+    match at {
+        Some(at) => sleep_until(started + at).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn write_at(pty: &Pty, started: Instant, leaving: Option<&(Duration, Bytes)>) -> io::Result<usize> {
+    let Some((at, bytes)) = leaving else { return std::future::pending().await };
+    if started.elapsed() < *at {
+        sleep_until(started + *at).await;
+    }
+    pty.write(bytes).await
+}
