@@ -10,6 +10,7 @@ mod summary;
 use airgate::{config, daemon};
 use airgate_client::{Client, Event, Publish};
 use airgate_sim::cloud::{self, Cloud, Devices, Qos};
+use airgate_sim::modem::engine::Setup;
 use airgate_sim::modem::{self, Modem};
 use clap::Parser;
 use std::error::Error;
@@ -69,7 +70,7 @@ async fn run(args: &Args) -> Result<Summary, Box<dyn Error>> {
     let modem = Modem::start(modem::Options {
         link: Some(dir.path().join("modem")),
         broker: Some(cloud.mqtt_addr().to_string()),
-        baud: BAUD,
+        setup: Setup { imei: DEVICE_NAME.to_owned(), baud: BAUD, ..Setup::default() },
         ..modem::Options::default()
     })?;
     println!("module   simulated Air780E at {}, {BAUD} baud", modem.path().display());

@@ -37,7 +37,7 @@ impl Pty {
         if let Some(link) = link {
             place_link(&slave_path, link)?;
         }
-        let master = AsyncFd::register_with_interest(master, Interest::READABLE | Interest::WRITABLE)?;
+        let master = register(master)?;
         Ok(Self { master, _slave: slave, slave_path, link: link.map(Path::to_owned) })
     }
 
@@ -53,6 +53,11 @@ impl Pty {
     pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.master.async_io(Interest::WRITABLE, |master| Ok(rustix::io::write(master, bytes)?)).await
     }
+}
+
+#[expect(deprecated, reason = "its safe successor does not exist yet; an OwnedFd always names the same open file")]
+fn register(master: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(master, Interest::READABLE | Interest::WRITABLE)
 }
 
 fn place_link(slave: &Path, link: &Path) -> io::Result<()> {

@@ -91,10 +91,11 @@ impl Connection {
         let router = self.door.router.clone();
         router.join(self.id, events).await;
         let mut link = self.door.status.link.clone();
-        let hello = {
+        let (hello, mut told) = {
             let link = link.borrow_and_update();
             let device = link.device.clone();
-            Event::Hello(Hello { version: VERSION, daemon: DAEMON.to_owned(), device, link: link.state })
+            let hello = Event::Hello(Hello { version: VERSION, daemon: DAEMON.to_owned(), device, link: link.state });
+            (hello, link.event())
         };
         self.out.extend(hello.to_line());
 
@@ -114,8 +115,11 @@ impl Connection {
                 notice = next_notice(&mut self.notices), if may_tell => self.on_notice(notice),
                 Some(event) = inbox.recv(), if may_tell => self.out.extend(event.to_line()),
                 Ok(()) = link.changed(), if may_tell => {
-                    let event = Event::Link(link.borrow_and_update().event());
-                    self.out.extend(event.to_line());
+                    let now = link.borrow_and_update().event();
+                    if now != told {
+                        told.clone_from(&now);
+                        self.out.extend(Event::Link(now).to_line());
+                    }
                 }
                 written = writer.write(&self.out), if !self.out.is_empty() => match written {
                     Ok(0) => break Ok(()),

@@ -1,0 +1,283 @@
+//! A house: module, cloud and daemon, wired together in a folder of their own.
+
+use crate::{Door, Process, bin, eventually};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+pub const PRODUCT_KEY: &str = "a1EndToEnd0";
+pub const DEVICE_NAME: &str = "861551056421746";
+pub const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// How a house differs from the usual one.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The secret that the device believes in.
+    pub secret: &'static str,
+    /// TLS, verified against the stand-in's own authority.
+    pub tls: bool,
+    /// `--profile` of the module.
+    pub profile: &'static str,
+    /// Rate of the serial line; 0 is unthrottled.
+    pub baud: u32,
+    /// Added to the configuration.
+    pub extra: &'static str,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { secret: DEVICE_SECRET, tls: false, profile: "780e-v1169", baud: 0, extra: "" }
+    }
+}
+
+/// A port that nobody uses now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The stand-in cloud.
+pub struct Cloud {
+    process: Option<Process>,
+    dir: PathBuf,
+    port: u16,
+    pub tls_port: u16,
+    pub ca: String,
+}
+
+impl Cloud {
+    fn new(dir: &Path) -> Self {
+        let devices = format!(
+            "[[product]]\nproduct_key = \"{PRODUCT_KEY}\"\nproduct_secret = \"productsecret000\"\nkind = \"old_public\"\n\
+             [[device]]\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\ndevice_secret = \"{DEVICE_SECRET}\"\n"
+        );
+        std::fs::write(dir.join("devices.toml"), devices).unwrap();
+        let mut cloud = Self { process: None, dir: dir.to_owned(), port: free_port(), tls_port: 0, ca: String::new() };
+        cloud.start();
+        cloud
+    }
+
+    pub fn start(&mut self) {
+        let mut command = bin("airgate-sim");
+        command.arg("cloud").arg("--listen").arg(format!("127.0.0.1:{}", self.port));
+        command
+            .args(["--tls-listen", "127.0.0.1:0", "--limits", "off", "--devices"])
+            .arg(self.dir.join("devices.toml"));
+        command.arg("--console").arg(self.dir.join("console.sock"));
+        let mut process = Process::start(&mut command, &self.dir.join("cloud.log"));
+        let listens: Value = serde_json::from_str(&process.first_line()).unwrap();
+        let tls = listens["mqtts"].as_str().unwrap();
+        self.tls_port = tls.rsplit(':').next().unwrap().parse().unwrap();
+        self.ca = listens["ca"].as_str().unwrap().to_owned();
+        self.process = Some(process);
+    }
+
+    pub fn kill(&mut self) {
+        self.process.take().unwrap().kill();
+    }
+
+    /// Asks the console.
+    pub fn ask(&self, request: &Value) -> Value {
+        let mut stream = UnixStream::connect(self.dir.join("console.sock")).expect("the cloud runs");
+        writeln!(stream, "{request}").unwrap();
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|e| panic!("{request} was answered {line:?}: {e}"))
+    }
+
+    /// What a person does in the web console: a message to the device.
+    pub fn publish(&self, topic: &str, payload: &[u8]) {
+        let topic = format!("/{PRODUCT_KEY}/{DEVICE_NAME}/{topic}");
+        let mut request =
+            json!({"do": "publish", "product_key": PRODUCT_KEY, "device_name": DEVICE_NAME, "topic": topic, "qos": 1});
+        match std::str::from_utf8(payload) {
+            Ok(text) => request["payload"] = text.into(),
+            Err(_) => request["payload_b64"] = base64(payload).into(),
+        }
+        let answer = self.ask(&request);
+        assert_eq!(answer["ok"], true, "{answer}");
+    }
+
+    /// The payloads that arrived on one of the device's topics, in order.
+    pub fn received(&self, topic: &str) -> Vec<String> {
+        let topic = format!("/{PRODUCT_KEY}/{DEVICE_NAME}/{topic}");
+        self.arrived().iter().filter(|m| m["topic"] == topic.as_str()).map(payload_of).collect()
+    }
+
+    /// Everything that arrived.
+    pub fn arrived(&self) -> Vec<Value> {
+        let answer = self.ask(&json!({"do": "received"}));
+        answer["received"]
+            .as_array()
+            .or_else(|| answer["messages"].as_array())
+            .cloned()
+            .unwrap_or_else(|| panic!("{answer}"))
+    }
+}
+
+fn payload_of(message: &Value) -> String {
+    match message["payload"].as_str() {
+        Some(text) => text.to_owned(),
+        None => format!("base64:{}", message["payload_b64"].as_str().unwrap()),
+    }
+}
+
+/// Base64, written out here so that nothing is shared with what is tested.
+pub fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0u32, |word, &b| word << 8 | u32::from(b)) << (8 * (3 - chunk.len()));
+        for i in 0..4 {
+            let digit = (word >> (18 - 6 * i)) & 63;
+            out.push(if i <= chunk.len() { char::from(*DIGITS.get(digit as usize).unwrap()) } else { '=' });
+        }
+    }
+    out
+}
+
+/// Module, cloud and daemon.
+pub struct House {
+    pub cloud: Cloud,
+    modem: Option<Process>,
+    daemon: Option<Process>,
+    setup: Setup,
+    /// Where the module's MQTT client really connects to.
+    broker: String,
+    dir: TempDir,
+}
+
+impl House {
+    /// The usual house: an Aliyun device by plain TCP.
+    pub fn new() -> Self {
+        Self::with(Setup::default())
+    }
+
+    pub fn with(setup: Setup) -> Self {
+        let dir = TempDir::new().unwrap();
+        let cloud = Cloud::new(dir.path());
+        let port = if setup.tls { cloud.tls_port } else { cloud.port };
+        let tls = match setup.tls {
+            true => format!("{{ ca_file = \"{}\" }}", cloud.ca),
+            false => "false".into(),
+        };
+        let section = format!(
+            "provider = \"aliyun\"\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\n\
+             device_secret = \"{}\"\nhost = \"localhost\"\nport = {port}\ntls = {tls}\n",
+            setup.secret
+        );
+        Self::build(dir, cloud, setup, &section, format!("127.0.0.1:{port}"))
+    }
+
+    /// A house whose daemon talks to a broker that is not ours.
+    pub fn with_broker(port: u16) -> Self {
+        let dir = TempDir::new().unwrap();
+        let cloud = Cloud::new(dir.path());
+        let section = format!(
+            "provider = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = false\nclient_id = \"gateway-1\"\n"
+        );
+        Self::build(dir, cloud, Setup::default(), &section, format!("127.0.0.1:{port}"))
+    }
+
+    fn build(dir: TempDir, cloud: Cloud, setup: Setup, section: &str, broker: String) -> Self {
+        let folder = dir.path().display().to_string();
+        let config = format!(
+            "[modem]\nport = \"{folder}/modem\"\n\n[cloud]\n{section}\n[outbox]\ndir = \"{folder}/outbox\"\n\n\
+             [local]\nsocket = \"{folder}/airgate.sock\"\n\n[ota]\nversion = \"1.2.3\"\n\n{}\n",
+            setup.extra
+        );
+        std::fs::write(dir.path().join("airgate.toml"), config).unwrap();
+        let mut house = Self { cloud, modem: None, daemon: None, setup, broker, dir };
+        house.start_modem();
+        house.start_daemon();
+        house
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn start_modem(&mut self) {
+        let mut command = bin("airgate-sim");
+        command.arg("modem").arg("--link").arg(self.path("modem")).args(["--broker", &self.broker]);
+        command.args(["--baud", &self.setup.baud.to_string(), "--profile", self.setup.profile, "--imei", DEVICE_NAME]);
+        let mut process = Process::start(&mut command, &self.path("modem.log"));
+        process.first_line();
+        self.modem = Some(process);
+    }
+
+    pub fn kill_modem(&mut self) {
+        self.modem.take().unwrap().kill();
+    }
+
+    /// Starts the daemon and waits until it says that it is ready, as systemd does.
+    pub fn start_daemon(&mut self) {
+        let notify = self.path("notify.sock");
+        let _ = std::fs::remove_file(&notify);
+        let ready = UnixDatagram::bind(&notify).unwrap();
+        ready.set_read_timeout(Some(crate::PATIENCE)).unwrap();
+        let mut command = bin("airgate");
+        command.arg("run").arg("--config").arg(self.path("airgate.toml")).env("NOTIFY_SOCKET", &notify);
+        let process = Process::start(&mut command, &self.path("daemon.log"));
+        let mut message = [0; 256];
+        let len =
+            ready.recv(&mut message).unwrap_or_else(|_| panic!("the daemon does not get ready: {}", process.log()));
+        assert!(message.starts_with(b"READY=1"), "{:?}", message.get(..len));
+        self.daemon = Some(process);
+    }
+
+    pub fn kill_daemon(&mut self) {
+        self.daemon.take().unwrap().kill();
+    }
+
+    pub fn terminate_daemon(&mut self) -> bool {
+        self.daemon.take().unwrap().terminate()
+    }
+
+    pub fn daemon_pid(&self) -> u32 {
+        self.daemon.as_ref().unwrap().pid()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.path("airgate.sock")
+    }
+
+    /// A program that is connected while the link is up.
+    pub fn program(&self) -> Door {
+        let mut door = Door::open(&self.socket());
+        door.online();
+        door
+    }
+
+    /// Runs `airgate` with the daemon's socket.
+    pub fn airgate(&self, args: &[&str]) -> std::process::Command {
+        let mut command = bin("airgate");
+        command.args(args).arg("--socket").arg(self.socket());
+        command
+    }
+
+    /// Waits until every one of `payloads` has arrived on `topic`, and returns all that arrived there, in order.
+    pub fn all_arrive(&self, topic: &str, payloads: &[String]) -> Vec<String> {
+        eventually("all accepted messages arrive", || {
+            let received = self.cloud.received(topic);
+            let mut counts = BTreeMap::new();
+            for payload in &received {
+                *counts.entry(payload.as_str()).or_insert(0) += 1;
+            }
+            payloads.iter().all(|payload| counts.contains_key(payload.as_str())).then_some(received)
+        })
+    }
+}
+
+impl Default for House {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,111 @@
+//! Processes that die with their test.
+
+use crate::PATIENCE;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The folder of the built binaries; they are built once per test process, so that no test runs against old ones.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+        let status = Command::new(cargo)
+            .args(["build", "--quiet", "--package", "airgate", "--package", "airgate-sim", "--bins"])
+            .status()
+            .expect("cargo runs");
+        assert!(status.success(), "the binaries do not build");
+        // …/debug/deps/test-1234 -> …/debug
+        let test = std::env::current_exe().expect("a test has a path");
+        test.parent().and_then(Path::parent).expect("two folders up").to_owned()
+    })
+}
+
+/// A command for one of the project's binaries.
+pub fn bin(name: &str) -> Command {
+    let mut command = Command::new(built().join(name));
+    // The developer's own settings stay outside.
+    command.env_remove("AIRGATE_SOCKET").env_remove("RUST_LOG").env("AIRGATE_LOG", "info,air780e=debug");
+    command
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().expect("the command starts")
+}
+
+/// Looks at something outside, again and again, until it is so.
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < end, "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A running process with its standard error in a file.
+pub struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it; `log` is appended to.
+    pub fn start(command: &mut Command, log: &Path) -> Self {
+        let errors = File::options().create(true).append(true).open(log).expect("a log file");
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn().expect("it starts");
+        Self { child, log: log.to_owned() }
+    }
+
+    /// The first line that it prints: it is ready.
+    pub fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        let stdout = self.child.stdout.take().expect("nobody read it before");
+        BufReader::new(stdout).read_line(&mut line).expect("it prints");
+        assert!(!line.is_empty(), "it ended: {}", self.log());
+        line
+    }
+
+    /// What it logged so far, and its predecessors.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// SIGKILL: it gets no chance to do anything.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it can be killed");
+        self.child.wait().expect("it ends");
+    }
+
+    /// SIGTERM: it ends in order. Returns whether it ended well.
+    pub fn terminate(mut self) -> bool {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                return status.success();
+            }
+            assert!(Instant::now() < end, "it does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,91 @@
+//! A program publishes, the cloud has it; the cloud sends, the program has it.
+
+use airgate_tests::{Door, House, Setup, eventually, nasty_payload, run};
+use serde_json::json;
+
+#[test]
+fn what_a_program_publishes_is_in_the_cloud() {
+    let house = House::new();
+    let mut program = house.program();
+    let answer =
+        program.ask_ok(json!({"op": "publish", "topic": "user/update", "payload": "hello world", "confirm": true}));
+    let seq = &answer["seq"];
+    program.event(|event| event["event"] == "sent" && event["seq"] == *seq);
+    assert_eq!(house.cloud.received("user/update"), ["hello world"]);
+}
+
+#[test]
+fn what_the_cloud_sends_reaches_the_program_that_asked_under_its_short_name() {
+    let house = House::new();
+    let mut program = house.program();
+    let mut other = Door::open(&house.socket());
+    program.ask_ok(json!({"op": "subscribe", "filter": "user/get"}));
+    other.ask_ok(json!({"op": "subscribe", "filter": "user/other"}));
+    eventually("the cloud knows of the subscription", || {
+        house.log().contains("subscribed filter=\"/a1EndToEnd0/861551056421746/user/get\"").then_some(())
+    });
+    house.cloud.publish("user/get", b"hello device");
+    let message = program.message("user/get");
+    assert_eq!(message["payload"], "hello device");
+    assert_eq!(other.ask_ok(json!({"op": "ping"}))["ok"], true, "the other got nothing in between");
+}
+
+#[test]
+fn four_thousand_nasty_bytes_go_up_and_come_down_unchanged() {
+    for profile in ["780e-v1169", "nasty"] {
+        let house = House::with(Setup { profile, ..Setup::default() });
+        let mut program = house.program();
+        let payload = airgate_tests::base64(&nasty_payload(4000));
+        program.ask_ok(json!({"op": "subscribe", "filter": "user/get"}));
+        let publish = json!({"op": "publish", "topic": "user/update", "payload_b64": payload, "confirm": true});
+        program.ask_ok(publish);
+        program.event(|event| event["event"] == "sent");
+        assert_eq!(house.cloud.received("user/update"), [format!("base64:{payload}")], "{profile}");
+        house.cloud.publish("user/get", &nasty_payload(4000));
+        assert_eq!(program.message("user/get")["payload_b64"], payload.as_str(), "{profile}");
+    }
+}
+
+#[test]
+fn the_version_is_reported_at_sign_in() {
+    let house = House::new();
+    house.program();
+    let report = eventually("the version report", || {
+        let mut arrived = house.cloud.arrived();
+        arrived.retain(|m| m["topic"] == "/ota/device/inform/a1EndToEnd0/861551056421746");
+        arrived.pop()
+    });
+    assert!(report["payload"].as_str().unwrap().contains("\"version\":\"1.2.3\""));
+}
+
+#[test]
+fn tls_is_verified_against_the_given_authority() {
+    let house = House::with(Setup { tls: true, ..Setup::default() });
+    let mut program = house.program();
+    program.publish("user/update", "in secret");
+    house.all_arrive("user/update", &["in secret".into()]);
+}
+
+#[test]
+fn the_commands_publish_subscribe_and_show() {
+    let house = House::new();
+    house.program();
+    let done = run(&mut house.airgate(&["pub", "user/update", "from the shell", "--confirm"]));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(house.cloud.received("user/update"), ["from the shell"]);
+
+    let subscriber =
+        house.airgate(&["sub", "user/get", "--count", "1", "-v"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    eventually("the subscription", || house.log().contains("user/get").then_some(()));
+    house.cloud.publish("user/get", b"to the shell");
+    let output = subscriber.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "user/get to the shell\n");
+
+    let status = run(&mut house.airgate(&["status"]));
+    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    for part in ["online", "861551056421746 of product a1EndToEnd0", "AirM2M_780E_V1169_LTE_AT", "1 acknowledged"] {
+        assert!(text.contains(part), "{part} in\n{text}");
+    }
+    let signal = run(&mut house.airgate(&["at", "AT+CSQ"]));
+    assert!(String::from_utf8_lossy(&signal.stdout).starts_with("+CSQ: "));
+}

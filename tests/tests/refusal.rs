@@ -1,0 +1,96 @@
+//! What is refused is said, with what to do, and not hammered.
+
+use airgate_tests::{Door, House, Setup, bin, eventually, run};
+use serde_json::{Value, json};
+use std::process::Output;
+
+#[test]
+fn a_wrong_secret_is_told_in_one_line_and_not_hammered() {
+    let house = House::with(Setup { secret: "ffffffffffffffffffffffffffffffff", ..Setup::default() });
+    let mut program = Door::open(&house.socket());
+    eventually("three refusals", || {
+        let status = program.status();
+        (status["link"]["attempts"] == 3 && status["link"]["next_try_unix_ms"].is_u64()).then_some(())
+    });
+    let link = program.status()["link"].clone();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
+    let wait = link["next_try_unix_ms"].as_u64().unwrap().saturating_sub(now);
+    assert!(wait > 28_000, "the next try is due in {wait} ms");
+    assert_eq!(link["trouble"]["code"], "sign_in_refused");
+    let log = house.log();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("sign_in_refused")).collect();
+    assert_eq!(told.len(), 3, "{log}");
+    for line in told {
+        assert!(line.contains("DeviceSecret"), "it says what to check: {line}");
+        assert!(!line.contains("ffffffff"), "it does not say the secret: {line}");
+    }
+    program.publish("user/update", "kept all the same");
+}
+
+fn refused(output: &Output, exit: i32, code: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(exit), "{errors}");
+    assert!(errors.starts_with(&format!("error[{code}]: ")), "{errors}");
+}
+
+#[test]
+fn no_daemon_is_exit_code_3_with_a_hint() {
+    let output = run(bin("airgate").args(["pub", "t", "m", "--socket", "/does/not/exist.sock"]));
+    refused(&output, 3, "no_daemon");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("\nhint: "));
+}
+
+#[test]
+fn a_wrong_configuration_is_exit_code_2_with_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("airgate.toml");
+    std::fs::write(&file, "[modem]\nbuad = 115200\n").unwrap();
+    let output = run(bin("airgate").arg("run").arg("--config").arg(&file));
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("airgate.toml:2:1") && errors.contains("baud"), "{errors}");
+}
+
+#[test]
+fn each_bad_request_gets_its_code_and_the_connection_goes_on() {
+    let house = House::new();
+    let mut program = Door::open(&house.socket());
+    let cases = [
+        (json!({"op": "publsh", "topic": "user/x", "payload": ""}), "unknown_op"),
+        (json!({"op": "publish", "topic": "user/x"}), "bad_field"),
+        (json!({"op": "publish", "topic": "user/x", "payload": "", "qos": 2}), "bad_field"),
+        (json!({"op": "publish", "topic": "user/+", "payload": ""}), "bad_topic"),
+        (json!({"op": "subscribe", "filter": "user/#/x"}), "bad_filter"),
+        (json!({"op": "publish", "topic": "user/x", "payload": "x".repeat(5000)}), "payload_too_large"),
+        (json!({"op": "subscribe", "filter": "user/x", "durable": "me"}), "bad_field"),
+    ];
+    for (request, code) in cases {
+        let answer = program.ask(request.clone());
+        assert_eq!((&answer["ok"], &answer["code"]), (&Value::Bool(false), &json!(code)), "{request}: {answer}");
+        assert!(!answer["message"].as_str().unwrap().is_empty());
+    }
+    program.send_raw(b"{nonsense\n");
+    assert_eq!(program.event(|answer| answer["ok"] == false)["code"], "bad_json");
+    let mut long = vec![b'x'; 100_000];
+    long.push(b'\n');
+    program.send_raw(&long);
+    assert_eq!(program.event(|answer| answer["ok"] == false)["code"], "line_too_long");
+    program.ask_ok(json!({"op": "ping"}));
+}
+
+#[test]
+fn a_program_may_retry_with_a_key_and_is_told_when_it_was_sent_before() {
+    let mut house = House::new();
+    let mut program = house.program();
+    let publish = json!({"op": "publish", "topic": "user/update", "payload": "once", "key": "k1", "confirm": true});
+    let first = program.ask_ok(publish.clone());
+    program.event(|event| event["event"] == "sent");
+    house.kill_daemon();
+    house.start_daemon();
+    let mut program = house.program();
+    let again = program.ask_ok(publish);
+    assert_eq!((&again["seq"], &again["duplicate"]), (&first["seq"], &Value::Bool(true)));
+    program.event(|event| event["event"] == "sent" && event["seq"] == first["seq"]);
+    program.publish("user/update", "end");
+    assert_eq!(house.all_arrive("user/update", &["end".into()]), ["once", "end"]);
+}
