@@ -97,10 +97,9 @@ impl Args {
 
 /// Splits a line (without its CR) into commands. What follows the first faulty command is not looked at.
 pub(super) fn line(line: &[u8]) -> Vec<Result<Command, Fault>> {
-    let Some((head, mut rest)) = line.split_at_checked(2).filter(|(head, _)| head.eq_ignore_ascii_case(b"AT")) else {
+    let Some((_, mut rest)) = line.split_at_checked(2).filter(|(head, _)| head.eq_ignore_ascii_case(b"AT")) else {
         return vec![Err(Fault::Error)];
     };
-    debug_assert_eq!(head.len(), 2);
     let mut commands = Vec::new();
     loop {
         rest = rest.trim_ascii_start();

@@ -1,0 +1,271 @@
+//! Logs of real modules, replayed: the host's bytes in, the same answers out.
+//!
+//! Where a log says that its CR LF are written out, bytes are compared; elsewhere the sequence of lines that are not
+//! empty. What a log leaves out (echo, `OK` lines) is left out of ours too. [`DIFFERENCES`] lists what cannot be the same.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+mod modem_support;
+
+use std::path::Path;
+use std::time::Duration;
+
+use airgate_sim::modem::engine::Setup;
+use airgate_sim::modem::{CacheForm, Nitz, Profile};
+use modem_support::Bench;
+use rumqttc::mqttbytes::QoS;
+
+/// File and line, with the reason for which that line is not compared.
+const DIFFERENCES: &[(&str, usize, &str)] = &[
+    ("40", 29, "put there by the author at a later time, says the log's note"),
+    ("40", 30, "as line 29"),
+    ("40", 31, "as line 29"),
+    ("40", 32, "as line 29"),
+    ("40", 47, "as line 29"),
+    ("40", 48, "as line 29"),
+    ("25", 24, "the log hides host and port behind placeholders: h,1883 is sent in their place"),
+    ("44", 37, "typed by the host: the terminal of the log put it among the answers"),
+    ("44", 38, "as line 37"),
+    ("44", 39, "as line 37"),
+];
+
+/// Logs of commands known here that are no dialogue to replay, with the reason.
+const NOT_REPLAYED: &[(&str, &str)] = &[
+    ("03", "holds the module's side alone"),
+    ("04", "its logger hides lines; what it shows of the boot is tested as the double RDY of the nasty profile"),
+    ("09", "the certificate in its data phase is cut short"),
+    ("10", "as 09"),
+];
+
+#[derive(Debug, PartialEq)]
+enum Entry {
+    Host(Vec<u8>),
+    /// What the module says until the host speaks again, with the line it began at.
+    Module(usize, Vec<u8>),
+}
+
+struct Transcript {
+    exact: bool,
+    entries: Vec<Entry>,
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    text.replace("\\r\\n", "\r\n").replace("{\\n", "{\n").replace("\"hello\"\\n", "\"hello\"\n").into_bytes()
+}
+
+fn load(number: &str, text: &str) -> Transcript {
+    let exact = text.lines().any(|line| line.starts_with("# bytes: CRLF written out"));
+    let mut entries: Vec<Entry> = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        let skipped = DIFFERENCES.iter().any(|(file, at, _)| *file == number && *at == index + 1);
+        let (side, rest) = line.split_at(line.len().min(2));
+        match side {
+            "> " => {
+                let rest = rest.replace("<domain>,<port>", "h,1883");
+                let bytes = if exact { unescape(&rest) } else { format!("{rest}\r\n").into_bytes() };
+                entries.push(Entry::Host(bytes));
+            }
+            "< " | "<" if !skipped => {
+                let bytes = if exact { unescape(rest) } else { format!("{rest}\r\n").into_bytes() };
+                match entries.last_mut() {
+                    Some(Entry::Module(_, said)) => said.extend(bytes),
+                    _ => entries.push(Entry::Module(index + 1, bytes)),
+                }
+            }
+            _ => {}
+        }
+    }
+    Transcript { exact, entries }
+}
+
+fn lines(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes).replace("'v\u{1}\u{2}'!\\n", "'v'!\\n\r\n");
+    text.split("\r\n").filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// Message and topic of a `+MSUB` line that the log shows in direct mode.
+fn messages(said: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let text = String::from_utf8(said.to_vec()).unwrap();
+    text.split("+MSUB: \"")
+        .skip(1)
+        .map(|rest| {
+            let (topic, rest) = rest.split_once("\",").unwrap();
+            let (length, rest) = rest.split_once(" byte,").unwrap();
+            (topic.to_owned(), rest.as_bytes()[..length.parse().unwrap()].to_vec())
+        })
+        .collect()
+}
+
+struct Case {
+    number: &'static str,
+    profile: Profile,
+    setup: Setup,
+    /// Lines that the host has sent before the log begins.
+    before: &'static [&'static str],
+    /// The log begins before the module is registered.
+    boots: bool,
+}
+
+fn replay(case: Case) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let path = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with(&format!("{}-", case.number)))
+        .unwrap();
+    let transcript = load(case.number, &std::fs::read_to_string(path).unwrap());
+    let mut bench = Bench::new(case.profile, case.setup);
+    if !case.boots {
+        bench.run(Duration::from_secs(10));
+    }
+    for line in case.before {
+        bench.say(line);
+    }
+    if case.boots {
+        bench.run(Duration::from_millis(1700));
+    }
+    bench.heard.clear();
+    let mut sent: Vec<String> = Vec::new();
+    for entry in &transcript.entries {
+        match entry {
+            Entry::Host(bytes) => {
+                sent.push(String::from_utf8_lossy(bytes).trim_end().to_owned());
+                bench.send(bytes);
+                bench.run(Duration::from_secs(2));
+            }
+            Entry::Module(line, said) => {
+                let at = format!("transcript {} line {line}", case.number);
+                if lines(said).iter().any(|line| line.contains("boot.rom") || line.starts_with("^MODE")) {
+                    bench.run(Duration::from_secs(6));
+                }
+                if bench.connection.is_some() && lines(&bench.heard).iter().all(|line| !line.starts_with("+MSUB")) {
+                    for (topic, payload) in messages(said) {
+                        bench.message(&topic, &payload, QoS::AtMostOnce, 0);
+                    }
+                    if lines(said).iter().any(|line| line == "CLOSED") {
+                        bench.broker_closes();
+                    }
+                }
+                let heard = std::mem::take(&mut bench.heard);
+                if transcript.exact {
+                    assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(said), "{at}");
+                } else {
+                    let expected = lines(said);
+                    let shown = |line: &String| expected.contains(line) || !sent.contains(line);
+                    let heard: Vec<String> = lines(&heard).into_iter().filter(shown).collect();
+                    assert_eq!(heard, expected, "{at}");
+                }
+            }
+        }
+    }
+}
+
+fn case(number: &'static str) -> Case {
+    Case { number, profile: Profile::v1161(), setup: Setup::default(), before: &[], boots: false }
+}
+
+/// A profile of the Air780EP as its single logs show it.
+fn ep() -> Profile {
+    Profile { deaf_after_rdy: Duration::ZERO, second_rdy: None, ..Profile::ep() }
+}
+
+#[test]
+fn t01_reset_boot_and_identity() {
+    replay(Case { setup: Setup { unix_time: 1_720_600_411, ..Setup::default() }, ..case("01") });
+}
+
+#[test]
+fn t05_network_time_and_context() {
+    let setup = Setup { unix_time: 1_723_167_295, address: "10.222.163.213".into(), ..Setup::default() };
+    replay(Case {
+        profile: Profile { cgev_reason: false, attach: Duration::from_secs(3), ..ep() },
+        setup,
+        boots: true,
+        ..case("05")
+    });
+}
+
+#[test]
+fn t06_publish_acknowledgements() {
+    replay(Case { profile: ep(), ..case("06") });
+}
+
+#[test]
+fn t07_retained_and_multi_line_message() {
+    let before = &["AT+MIPSTART=\"h\",1", "AT+MCONNECT=1,60"];
+    replay(Case { profile: ep(), before, ..case("07") });
+}
+
+#[test]
+fn t08_full_cycle() {
+    replay(Case { profile: Profile::v1169(), ..case("08") });
+}
+
+#[test]
+fn t11_recovery_after_closed() {
+    replay(Case { profile: ep(), ..case("11") });
+}
+
+#[test]
+fn t15_client_id_with_pipes() {
+    replay(Case { profile: ep(), ..case("15") });
+}
+
+#[test]
+fn t18_long_password() {
+    replay(Case { profile: Profile::v1169(), ..case("18") });
+}
+
+#[test]
+fn t25_kick_before_mconnect() {
+    replay(Case { setup: Setup { csq: (29, 99), ..Setup::default() }, ..case("25") });
+}
+
+#[test]
+fn t40_registration_and_signal() {
+    replay(case("40"));
+}
+
+#[test]
+fn t44_flow_control() {
+    replay(case("44"));
+}
+
+#[test]
+fn every_log_here_is_replayed_or_has_a_reason() {
+    let replayed = ["01", "05", "06", "07", "08", "11", "13", "15", "18", "25", "40", "42", "44"];
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let known = replayed.contains(&&name[..2]) || NOT_REPLAYED.iter().any(|(number, _)| name.starts_with(number));
+        assert!(known, "{name} is neither replayed nor listed");
+    }
+}
+
+#[test]
+fn t42_file_system() {
+    let profile = Profile { file_space: 64_110, ..ep() };
+    replay(Case { profile, ..case("42") });
+}
+
+#[test]
+fn t13_cached_messages() {
+    let profile = Profile { cache_form: CacheForm::Tight, nitz: Nitz::FourDigits, ..ep() };
+    let before = &["ATE0", "AT+MIPSTART=\"h\",1", "AT+MCONNECT=1,60", "AT+MQTTMSGSET=1"];
+    let mut bench = Bench::new(profile, Setup::default());
+    bench.run(Duration::from_secs(10));
+    for line in before {
+        bench.say(line);
+    }
+    bench.heard.clear();
+    // The log types blank lines at will; what is compared is its order of lines.
+    bench.message("mqtt/sub_topic", b"123456", QoS::AtMostOnce, 0);
+    assert_eq!(lines(&bench.heard), ["+MSUB: 0"]);
+    assert_eq!(lines(bench.say("AT+MQTTMSGGET").as_bytes()), ["+MSUB:mqtt/sub_topic,6 byte,123456", "OK"]);
+    bench.heard.clear();
+    for _ in 0..2 {
+        bench.message("mqtt/sub_topic", b"123456", QoS::AtMostOnce, 0);
+    }
+    assert_eq!(lines(&bench.heard), ["+MSUB: 0", "+MSUB: 1"]);
+    let twice = ["+MSUB:mqtt/sub_topic,6 byte,123456", "+MSUB:mqtt/sub_topic,6 byte,123456", "OK"];
+    assert_eq!(lines(bench.say("AT+MQTTMSGGET").as_bytes()), twice);
+}
