@@ -9,9 +9,9 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-pub const PRODUCT_KEY: &str = "a1EndToEnd0";
-pub const DEVICE_NAME: &str = "861551056421746";
-pub const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
+const PRODUCT_KEY: &str = "a1EndToEnd0";
+const DEVICE_NAME: &str = "861551056421746";
+const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// How a house differs from the usual one.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { secret: DEVICE_SECRET, tls: false, profile: "780e-v1169", baud: 0, extra: "" }
+        Self { secret: DEVICE_SECRET, tls: false, profile: "780e-v1161", baud: 0, extra: "" }
     }
 }
 
@@ -99,6 +99,16 @@ impl Cloud {
         }
         let answer = self.ask(&request);
         assert_eq!(answer["ok"], true, "{answer}");
+    }
+
+    /// Waits until the device has subscribed to one of its topics in the present session.
+    pub fn subscribed(&self, topic: &str) {
+        let topic = format!("/{PRODUCT_KEY}/{DEVICE_NAME}/{topic}");
+        eventually("the cloud knows of the subscription", || {
+            let log = self.ask(&json!({"do": "log"})).to_string();
+            let session = log.rfind("\"connected\"").map_or(log.as_str(), |at| log.get(at..).unwrap_or_default());
+            session.contains(&topic).then_some(())
+        });
     }
 
     /// The payloads that arrived on one of the device's topics, in order.

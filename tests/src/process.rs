@@ -28,7 +28,7 @@ fn built() -> &'static Path {
 pub fn bin(name: &str) -> Command {
     let mut command = Command::new(built().join(name));
     // The developer's own settings stay outside.
-    command.env_remove("AIRGATE_SOCKET").env_remove("RUST_LOG").env("AIRGATE_LOG", "info,air780e=debug");
+    command.env_remove("AIRGATE_SOCKET").env_remove("RUST_LOG").env("AIRGATE_LOG", "debug");
     command
 }
 

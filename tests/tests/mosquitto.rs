@@ -39,7 +39,7 @@ fn mosquitto_sub_sees_each_message_and_mosquitto_pub_reaches_a_program() {
     subscriber.wait().unwrap();
 
     let program = house.airgate(&["sub", "plant/commands", "-C", "1"]).stdout(Stdio::piped()).spawn().unwrap();
-    eventually("the subscription", || house.log().contains("plant/commands").then_some(()));
+    eventually("the subscription", || house.log().contains("subscribed filter=\"plant/commands\"").then_some(()));
     let sent =
         Command::new("mosquitto_pub").args(["-p", &port, "-q", "1", "-t", "plant/commands", "-m", "open"]).status();
     assert!(sent.unwrap().success());

@@ -114,6 +114,7 @@ fn subscriptions_are_made_again_after_a_module_reboot() {
     program.event(|event| event["event"] == "link" && event["state"] == "online");
     program.publish("user/update", "back");
     house.all_arrive("user/update", &["back".into()]);
+    house.cloud.subscribed("user/get");
     house.cloud.publish("user/get", b"still there?");
     assert_eq!(program.message("user/get")["payload"], "still there?");
 }

@@ -112,6 +112,8 @@ struct Busy {
     exchange: Exchange,
     stage: Stage,
     information: Vec<u8>,
+    /// What has to follow the `OK` came before it.
+    early: Option<Result<(), Failure>>,
     until: Instant,
 }
 
@@ -182,7 +184,7 @@ impl Engine {
             self.framer.allow_prompt();
         }
         let until = self.send(&exchange.line.clone(), now) + within;
-        self.line = Line::Busy(Busy { ticket, exchange, stage, information: Vec::new(), until });
+        self.line = Line::Busy(Busy { ticket, exchange, stage, information: Vec::new(), early: None, until });
     }
 
     /// Takes bytes that came from the module.
@@ -336,6 +338,10 @@ impl Engine {
         match (result, busy.exchange.follow_up) {
             (Final::Refused(refusal), _) => self.done(busy.ticket, Err(Failure::Refused(refusal))),
             (Final::Ok, None) => self.done(busy.ticket, Ok(busy.information)),
+            (Final::Ok, Some(_)) if busy.early.is_some() => {
+                let information = busy.information;
+                self.done(busy.ticket, busy.early.unwrap_or(Ok(())).map(|()| information));
+            }
             (Final::Ok, Some(follow_up)) => {
                 self.waiting = Some(Waiting {
                     ticket: busy.ticket,
@@ -388,26 +394,18 @@ impl Engine {
     }
 
     fn on_urc(&mut self, urc: Urc) {
+        if let Line::Busy(busy) = &mut self.line
+            && self.waiting.is_none()
+            && let Some(end) = busy.exchange.follow_up.and_then(|follow_up| early(follow_up.ends, &urc))
+        {
+            busy.early = Some(end);
+            return;
+        }
         let ends = self.waiting.as_ref().map(|w| w.follow_up.ends);
-        match (ends, &urc) {
-            (Some(Ends::Connect), Urc::ConnectOk)
-            | (Some(Ends::Connack), Urc::ConnackOk)
-            | (Some(Ends::Suback), Urc::Suback)
-            | (Some(Ends::Unsuback), Urc::Unsuback)
-            | (Some(Ends::Puback), Urc::Puback) => return self.succeed_waiting(),
-            (Some(Ends::Pubcomp), Urc::Pubrec) => {
-                if let Some(waiting) = &mut self.waiting {
-                    waiting.received = true;
-                }
-                return;
-            }
-            (Some(Ends::Pubcomp), Urc::Pubcomp) if self.waiting.as_ref().is_some_and(|w| w.received) => {
-                return self.succeed_waiting();
-            }
-            (Some(Ends::Connect), Urc::ConnectFail) => self.end_waiting(|_| Err(Failure::ConnectFailed)),
-            (Some(Ends::Connect), Urc::AlreadyConnect) => self.end_waiting(|_| Err(Failure::AlreadyConnected)),
-            (Some(_), Urc::Closed) => self.end_waiting(|_| Err(Failure::Closed)),
-            _ => {}
+        match ends.and_then(|ends| ends.by(&urc)) {
+            Some(Ok(())) => return self.succeed_waiting(&urc),
+            Some(Err(failure)) => self.end_waiting(|_| Err(failure)),
+            None => {}
         }
         self.events.push_back(Event::Urc(urc));
     }
@@ -421,9 +419,17 @@ impl Engine {
         }
     }
 
-    fn succeed_waiting(&mut self) {
-        if let Some(waiting) = self.waiting.take() {
-            self.done(waiting.ticket, Ok(waiting.information));
+    fn succeed_waiting(&mut self, urc: &Urc) {
+        match self.waiting.take() {
+            // Two halves; the second counts only behind the first.
+            Some(mut waiting)
+                if waiting.follow_up.ends == Ends::Pubcomp && (*urc == Urc::Pubrec || !waiting.received) =>
+            {
+                waiting.received |= *urc == Urc::Pubrec;
+                self.waiting = Some(waiting);
+            }
+            Some(waiting) => self.done(waiting.ticket, Ok(waiting.information)),
+            None => {}
         }
     }
 
@@ -494,6 +500,15 @@ impl Engine {
         self.counters.tx_bytes += bytes.len() as u64;
         self.output.extend_from_slice(bytes);
         now + self.byte_time * u32::try_from(self.output.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// What has to follow an `OK` may be printed before it by some firmware. Not so an acknowledgement of a publication: one
+/// that comes early is another's. And a connection that closes is not the one that is being made.
+fn early(ends: Ends, urc: &Urc) -> Option<Result<(), Failure>> {
+    match (ends, urc) {
+        (Ends::Puback | Ends::Pubcomp, _) | (_, Urc::Closed) => None,
+        _ => ends.by(urc),
     }
 }
 

@@ -1,5 +1,6 @@
 //! One command on the line: what is sent, what belongs to its answer, how it can end.
 
+use crate::urc::Urc;
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -79,6 +80,24 @@ pub enum Ends {
     Puback,
     /// `PUBREC`, then `PUBCOMP`.
     Pubcomp,
+}
+
+impl Ends {
+    /// How `urc` ends the second stage; `None` if it has nothing to do with it.
+    pub fn by(self, urc: &Urc) -> Option<Result<(), Failure>> {
+        Some(match (self, urc) {
+            (Self::Connect, Urc::ConnectOk)
+            | (Self::Connack, Urc::ConnackOk)
+            | (Self::Suback, Urc::Suback)
+            | (Self::Unsuback, Urc::Unsuback)
+            | (Self::Puback, Urc::Puback)
+            | (Self::Pubcomp, Urc::Pubrec | Urc::Pubcomp) => Ok(()),
+            (Self::Connect, Urc::ConnectFail) => Err(Failure::ConnectFailed),
+            (Self::Connect, Urc::AlreadyConnect) => Err(Failure::AlreadyConnected),
+            (_, Urc::Closed) => Err(Failure::Closed),
+            _ => return None,
+        })
+    }
 }
 
 impl std::fmt::Display for Ends {

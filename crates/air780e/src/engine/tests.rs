@@ -196,6 +196,24 @@ fn a_connection_fails_in_each_of_its_ways() {
 }
 
 #[test]
+fn a_connection_that_is_told_before_its_ok_is_a_connection() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &OpenTcp { host: "h", port: 1883 });
+    assert_eq!(bench.gets(b"\r\nCONNECT OK\r\n"), []);
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), [ok(1)]);
+    bench.start(2, &OpenTcp { host: "h", port: 1883 });
+    assert_eq!(bench.gets(b"\r\nCONNECT FAIL\r\n\r\nOK\r\n"), [failed(2, Failure::ConnectFailed)]);
+}
+
+#[test]
+fn a_second_half_of_qos_2_without_the_first_acknowledges_nothing() {
+    let mut bench = Bench::synchronised();
+    bench.publish(1, 2);
+    assert_eq!(bench.gets(b"\r\nOK\r\n\r\nPUBCOMP\r\n"), []);
+    assert_eq!(bench.wait(31), [failed(1, Failure::NoFollowUp(Ends::Pubcomp))]);
+}
+
+#[test]
 fn data_goes_only_after_the_prompt_and_nothing_behind_it() {
     let mut bench = Bench::synchronised();
     let payload = Bytes::from_static(b"\0\xffOK\r\n> ");
