@@ -45,6 +45,7 @@ pub(super) struct Writer {
     pub(super) jobs: Receiver<Job>,
     pub(super) options: Options,
     pub(super) lock: Option<DirLock>,
+    /// When what was jotted down is to be made durable, or what could not be written is tried again.
     pub(super) notes_due: Option<Instant>,
 }
 
@@ -65,7 +66,10 @@ impl Writer {
             let (jobs, close) = match job {
                 Some(Job::Accept(first)) => self.gather(first),
                 Some(Job::Close(reply)) => break Some(reply),
-                Some(Job::Wake) | None if !self.is_due() => continue,
+                Some(Job::Wake) | None if !self.is_due() => {
+                    self.jot();
+                    continue;
+                }
                 Some(Job::Wake) | None => (Vec::new(), None),
             };
             self.commit(&jobs, None);
@@ -111,7 +115,7 @@ impl Writer {
             (state.index.unwritten(), state.index.reserve_wanted().is_some())
         });
         let waited = self.notes_due.is_some_and(|due| due <= Instant::now());
-        unwritten >= self.options.settle_batch || reserve || (unwritten > 0 && waited)
+        unwritten >= self.options.settle_batch || reserve || ((unwritten > 0 || self.log.unsynced) && waited)
     }
 
     /// The group that the first one opens.
@@ -149,7 +153,8 @@ impl Writer {
         records.extend(reserve.map(|ceiling| Record::Reserve { ceiling }));
         records.extend(carry.into_iter().flat_map(Carry::records));
         if records.is_empty() {
-            return true;
+            let synced = self.log.sync();
+            return self.told("settlements cannot be made durable", synced);
         }
         match self.log.write(&records, ceiling, !reaches) {
             Ok(written) => {
@@ -166,6 +171,27 @@ impl Writer {
         }
     }
 
+    /// Writes what has ended, without waiting for the disk: a daemon that is killed sends nothing twice but what was in
+    /// flight. The fsync comes with the next group, or after `settle_delay`.
+    fn jot(&mut self) {
+        let notes = self.shared.with(|state, _| state.index.take_notes());
+        if notes.is_empty() {
+            return;
+        }
+        let written = self.log.jot(&records_of(&notes));
+        let due = Instant::now() + self.options.settle_delay;
+        self.notes_due.get_or_insert(due);
+        match written {
+            Ok(true) => self.shared.with(|state, _| state.index.wrote_notes(&notes)),
+            Ok(false) => self.shared.with(|state, _| state.index.return_notes(notes)),
+            Err(error) => {
+                self.notes_due = Some(due.max(Instant::now() + RETRY));
+                self.shared.with(|state, _| refuse(state, &[], notes, error.to_string()));
+            }
+        }
+        self.tidy();
+    }
+
     /// Deletes the segments that are of no more use.
     fn tidy(&mut self) {
         let mut deleted = false;
@@ -177,7 +203,8 @@ impl Writer {
                     }
                 }
                 Finished::Delete(number) => {
-                    if !self.told(self.log.files.remove(&self.log.dir.join(file_name(number)))) {
+                    let removed = self.log.files.remove(&self.log.dir.join(file_name(number)));
+                    if !self.told("a finished segment cannot be deleted", removed) {
                         break;
                     }
                     deleted = true;
@@ -189,13 +216,14 @@ impl Writer {
             }
         }
         if deleted {
-            self.told(self.log.files.sync_dir(&self.log.dir));
+            let synced = self.log.files.sync_dir(&self.log.dir);
+            self.told("a finished segment cannot be deleted", synced);
         }
     }
 
-    fn told(&self, result: std::io::Result<()>) -> bool {
+    fn told(&self, what: &str, result: std::io::Result<()>) -> bool {
         if let Err(error) = &result {
-            let reason = format!("a finished segment cannot be deleted: {error}");
+            let reason = format!("{what}: {error}");
             self.shared.with(|state, _| state.disk = DiskHealth::Failing { reason });
         }
         result.is_ok()

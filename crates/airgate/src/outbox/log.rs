@@ -12,7 +12,7 @@ use super::segment::{Head, file_name};
 pub(super) struct Active {
     pub(super) head: Head,
     pub(super) file: Box<dyn SegmentFile>,
-    /// Durable bytes; 0 while not even its head is.
+    /// Bytes that are durable or jotted down; 0 while not even its head is.
     pub(super) len: u32,
 }
 
@@ -35,6 +35,8 @@ pub(super) struct Log {
     pub(super) segment_bytes: usize,
     /// Gives each new segment its salt.
     pub(super) salt: fn() -> u32,
+    /// Something was jotted down since the last fsync.
+    pub(super) unsynced: bool,
 }
 
 impl Log {
@@ -66,13 +68,52 @@ impl Log {
             return Err(error);
         }
         let segment = active.head.number;
+        self.unsynced = false;
         self.active = Some(Active { len, ..active });
         Ok(Written { begun, segment, spans })
+    }
+
+    /// Appends records without making them durable: they outlive the process, and a power cut only after the next fsync.
+    /// False when there is no segment with room for them; then nothing was written.
+    pub(super) fn jot(&mut self, records: &[Record<'_>]) -> io::Result<bool> {
+        let total = records.iter().map(Record::encoded_len).sum::<usize>();
+        let Some(mut active) = self.active.take_if(|a| a.len > 0 && a.len as usize + total <= self.segment_bytes)
+        else {
+            return Ok(false);
+        };
+        let mut buffer = Vec::with_capacity(total);
+        for record in records {
+            append(record, &active, &mut buffer)?;
+        }
+        let len = end(&active, &buffer)?;
+        if let Err(error) = active.file.append(&buffer) {
+            self.step_back(active, true);
+            return Err(error);
+        }
+        self.unsynced = true;
+        self.active = Some(Active { len, ..active });
+        Ok(true)
+    }
+
+    /// Makes durable what was jotted down.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        if !std::mem::take(&mut self.unsynced) {
+            return Ok(());
+        }
+        let Some(mut active) = self.active.take() else { return Ok(()) };
+        if let Err(error) = active.file.sync() {
+            self.step_back(active, false);
+            return Err(error);
+        }
+        self.active = Some(active);
+        Ok(())
     }
 
     fn active_for(&mut self, more: usize, fresh: bool) -> io::Result<Active> {
         let has_room = |a: &Active| a.len as usize + more <= self.segment_bytes;
         if fresh || !self.active.as_ref().is_some_and(has_room) {
+            // What was jotted down in the old one: if it is lost, some messages are sent a second time.
+            let _ = self.sync();
             // A new file first: when that fails, the old one is still there for what fits it.
             return self.begin();
         }

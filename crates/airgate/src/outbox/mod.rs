@@ -114,6 +114,7 @@ impl Outbox {
             next_number: found.next_number,
             segment_bytes: options.segment_bytes,
             salt: recover::salt,
+            unsynced: false,
         };
         let writer = Writer {
             log,

@@ -38,9 +38,10 @@ pub struct Options {
     pub pending_bytes: usize,
     /// A segment is closed at this size. 4 MiB.
     pub segment_bytes: usize,
-    /// How long a settlement may stay unwritten. A crash meanwhile sends the message twice, and does no other harm. 2 s.
+    /// How long a settlement may stay without an fsync. A power cut meanwhile sends the message twice, and does no other
+    /// harm. 2 s.
     pub settle_delay: Duration,
-    /// How many settlements may stay unwritten. 256.
+    /// How many settlements that could not be written at once may wait for the next group. 256.
     pub settle_batch: usize,
     /// Messages handed out by `next` and neither settled nor released. 16.
     pub window: usize,
