@@ -1,5 +1,7 @@
 //! `airgate auth` computes what sign-in would use, for any configuration.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 use airgate_tests::{bin, run};
 use serde_json::{Value, json};
 

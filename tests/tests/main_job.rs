@@ -1,5 +1,7 @@
 //! A program publishes, the cloud has it; the cloud sends, the program has it.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 use airgate_tests::{Door, House, Setup, eventually, nasty_payload, run};
 use serde_json::json;
 

@@ -1,5 +1,7 @@
 //! The same daemon and module against Debian's own broker.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 use airgate_tests::{House, Process, eventually, free_port};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};

@@ -1,5 +1,7 @@
 //! What is refused is said, with what to do, and not hammered.
 
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 use airgate_tests::{Door, House, Setup, bin, eventually, run};
 use serde_json::{Value, json};
 use std::process::Output;

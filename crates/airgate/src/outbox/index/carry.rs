@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use super::keys::Key;
 use super::segments::{Entry, State};
 use super::{Index, RESERVE_BLOCK};
+use crate::outbox::errors::Notice;
 use crate::outbox::record::{DropReason, RANGES_MAX, Range, Record};
 
 /// A message's end, not yet written.
@@ -20,6 +21,8 @@ pub(in crate::outbox) struct Note {
     pub(super) segment: u32,
     /// `None`: it was settled.
     pub(super) drop: Option<DropReason>,
+    /// Who asked for it is told when it is written: once told, it is not sent a second time by a daemon that is killed.
+    pub(super) untold: bool,
 }
 
 /// A segment in which nothing is live.
@@ -95,13 +98,19 @@ impl Index {
         std::mem::take(&mut self.notes)
     }
 
-    /// They could not be written.
+    /// They could not be written; that does not make them less true.
     pub(in crate::outbox) fn return_notes(&mut self, notes: Vec<Note>) {
-        self.notes.extend(notes);
+        self.tell_settled(&notes);
+        self.notes.extend(notes.into_iter().map(|note| Note { untold: false, ..note }));
     }
 
-    /// They are durable, in the newest segment.
+    fn tell_settled(&mut self, notes: &[Note]) {
+        self.notices.extend(notes.iter().filter(|note| note.untold).map(|note| Notice::Settled { seq: note.seq }));
+    }
+
+    /// They are written, in the newest segment.
     pub(in crate::outbox) fn wrote_notes(&mut self, notes: &[Note]) {
+        self.tell_settled(notes);
         let Some(newest) = self.segments.newest() else { return };
         for note in notes {
             self.segments.refer(newest, note.segment);
@@ -121,7 +130,7 @@ impl Index {
 
     fn ends_in(&self, segment: u32) -> Vec<Note> {
         let fates = self.segments.fates(segment).into_iter();
-        fates.map(|Entry { seq, state, .. }| Note { seq, segment, drop: dropped(state) }).collect()
+        fates.map(|Entry { seq, state, .. }| Note { seq, segment, drop: dropped(state), untold: false }).collect()
     }
 
     /// What was carried is durable, in the newest segment.

@@ -277,12 +277,14 @@ impl Index {
     /// The cloud acknowledged it. Nothing happens when it is not out. [outbox-2]
     pub(super) fn settle(&mut self, seq: u64) {
         let Some(taken) = self.taken.remove(&seq) else { return };
-        if let Taken::Disk { place, .. } = taken {
-            self.end(place, State::Settled);
-            self.notes.push(Note { seq, segment: Segments::number_at(place), drop: None });
-        }
         self.totals.settled += 1;
-        self.notices.push(Notice::Settled { seq });
+        match taken {
+            Taken::Ring(_) => self.notices.push(Notice::Settled { seq }),
+            Taken::Disk { place, .. } => {
+                self.end(place, State::Settled);
+                self.notes.push(Note { seq, segment: Segments::number_at(place), drop: None, untold: true });
+            }
+        }
     }
 
     /// It was not sent after all and goes back to its old place. [outbox-5]
@@ -344,7 +346,7 @@ impl Index {
 
     fn drop_kept(&mut self, seq: u64, place: Place, reason: DropReason) {
         self.end(place, State::Dropped(reason));
-        self.notes.push(Note { seq, segment: Segments::number_at(place), drop: Some(reason) });
+        self.notes.push(Note { seq, segment: Segments::number_at(place), drop: Some(reason), untold: false });
         self.tell_dropped(seq, reason);
     }
 
