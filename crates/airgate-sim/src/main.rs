@@ -15,14 +15,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// The module on a pty.
-    Modem(modem::Args),
+    Modem(Box<modem::Args>),
     /// The cloud on TCP and TLS.
     Cloud(cloud::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Modem(args) => modem::run(args),
+        Command::Modem(args) => modem::run(*args),
         Command::Cloud(args) => run_cloud(args),
     }
 }
