@@ -14,7 +14,17 @@ fn built() -> &'static Path {
     BUILT.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
         let status = Command::new(cargo)
-            .args(["build", "--quiet", "--package", "airgate", "--package", "airgate-sim", "--bins"])
+            .args([
+                "build",
+                "--quiet",
+                "--package",
+                "airgate",
+                "--package",
+                "airgate-sim",
+                "--package",
+                "airgate-demo",
+                "--bins",
+            ])
             .status()
             .expect("cargo runs");
         assert!(status.success(), "the binaries do not build");

@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, Setup, eventually, nasty_payload, run};
+use airgate_tests::{Door, House, Setup, bin, eventually, nasty_payload, run};
 use serde_json::json;
 
 #[test]
@@ -90,4 +90,14 @@ fn the_commands_publish_subscribe_and_show() {
     }
     let signal = run(&mut house.airgate(&["at", "AT+CSQ"]));
     assert!(String::from_utf8_lossy(&signal.stdout).starts_with("+CSQ: "));
+}
+
+#[test]
+fn the_demonstration_ends_well_and_loses_nothing() {
+    let output = run(bin("airgate-demo").args(["--seconds", "5", "--json"]));
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{printed}");
+    let summary: serde_json::Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    assert_eq!(summary["accepted"], summary["acknowledged"]);
+    assert!(summary["accepted"].as_u64() >= Some(3) && summary["received"].as_u64() >= Some(1), "{summary}");
 }
