@@ -152,6 +152,9 @@ pub enum Failure {
     /// The line would be longer than the module reads.
     #[error(transparent)]
     TooLong(#[from] crate::command::TooLong),
+    /// The line holds what no command line may hold.
+    #[error(transparent)]
+    Unusable(#[from] crate::session::Unusable),
 }
 
 /// How the module says no.

@@ -4,7 +4,7 @@ use crate::driver::{Channels, Driver};
 use crate::exchange::Failure;
 use crate::frame::Message;
 use crate::link::Down;
-use crate::session::{Desired, Unusable};
+use crate::session::{Desired, Unusable, check_line};
 use crate::status::{Identity, Status};
 use bytes::Bytes;
 use std::io;
@@ -144,6 +144,7 @@ impl Modem {
     /// # Errors
     /// [`Failure`], for example the module's refusal.
     pub async fn ask(&self, line: &str) -> Result<Vec<String>, Failure> {
+        check_line(line)?;
         let (reply, answer) = oneshot::channel();
         let sent = self.requests.send(Request::Ask(line.to_owned(), reply)).await;
         sent.map_err(|_| Failure::PortLost)?;

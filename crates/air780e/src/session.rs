@@ -116,6 +116,14 @@ pub fn check_topic(topic: &str) -> Result<(), Unusable> {
     name("topic", topic, MAX_NAME)
 }
 
+/// Checks a command line that somebody typed: one line, without control characters.
+///
+/// # Errors
+/// [`Unusable`] says what does not fit.
+pub fn check_line(line: &str) -> Result<(), Unusable> {
+    name("command line", line, crate::command::MAX_LINE)
+}
+
 fn name(what: &'static str, text: &str, max: usize) -> Result<(), Unusable> {
     length(what, text.len(), max)?;
     match text.chars().any(char::is_control) {
@@ -163,6 +171,7 @@ mod tests {
         assert_eq!(Session { host: String::new(), ..session() }.check(), Err(Unusable::Empty("host")));
         assert_eq!(Session { host: "a\rb".into(), ..session() }.check(), Err(Unusable::Control("host")));
         assert_eq!(check_topic("a\nb"), Err(Unusable::Control("topic")));
+        assert_eq!(check_line("AT\rAT+RESET"), Err(Unusable::Control("command line")), "one line, not two");
     }
 
     #[test]

@@ -75,7 +75,6 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         max_payload: topics.max_payload().min(uplink::MAX_PAYLOAD),
         topics,
         max_line: config.local.max_line,
-        max_age: config.outbox.max_age,
     });
     let door = tokio::spawn(local::serve(listener, door));
     Ok(Daemon { status, session, door, outbox })

@@ -231,11 +231,15 @@ impl Router {
         self.status.clone()
     }
 
-    /// The message as it leaves: under its route's name and with its policy where the program chose none.
-    pub fn outgoing(&self, publish: Publish, uid: u32, now_unix_ms: u64, max_age: Duration) -> outbox::Message {
+    /// The message as it leaves: under its route's name and with its route's policy.
+    ///
+    /// It expires only when somebody said so. An age that nobody asked for would have to be measured by a clock that
+    /// many a host sets only after it has accepted the first messages.
+    pub fn outgoing(&self, publish: Publish, uid: u32, now_unix_ms: u64) -> outbox::Message {
         let route = self.routes.iter().find(|route| matches(&route.from, &publish.topic));
         let ttl = publish.ttl_s.map(|s| Duration::from_secs(u64::from(s.get())));
-        let ttl = ttl.or_else(|| route.and_then(|r| r.ttl)).unwrap_or(max_age).min(max_age);
+        let ttl = ttl.or_else(|| route.and_then(|r| r.ttl));
+        let expires = |ttl: Duration| now_unix_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
         let qos = match route.and_then(|r| r.qos) {
             Some(0) => Qos::AtMostOnce,
             Some(_) => Qos::AtLeastOnce,
@@ -249,7 +253,7 @@ impl Router {
                 Qos::AtLeastOnce => outbox::Qos::AtLeastOnce,
             },
             priority: route.and_then(|r| r.priority).unwrap_or(publish.priority.get()),
-            expires_unix_ms: Some(now_unix_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX))),
+            expires_unix_ms: ttl.map(expires),
             uid,
             key: publish.key,
         }
@@ -332,10 +336,9 @@ mod tests {
             ttl: Some(Duration::from_secs(60)),
         };
         let (router, _ends) = start(vec![route]);
-        let day = Duration::from_secs(86_400);
-        let out = router.outgoing(Publish::new("sensors/1/t", "21.5"), 1000, 5_000, day);
+        let out = router.outgoing(Publish::new("sensors/1/t", "21.5"), 1000, 5_000);
         assert_eq!((out.topic.as_str(), out.priority, out.expires_unix_ms), ("user/update", 7, Some(65_000)));
-        let out = router.outgoing(Publish::new("else", "21.5"), 1000, 5_000, day);
-        assert_eq!((out.topic.as_str(), out.priority, out.expires_unix_ms), ("else", 4, Some(86_405_000)));
+        let out = router.outgoing(Publish::new("else", "21.5"), 1000, 5_000);
+        assert_eq!((out.topic.as_str(), out.priority, out.expires_unix_ms), ("else", 4, None));
     }
 }

@@ -27,6 +27,7 @@ async fn run(loaded: Loaded) -> Result<(), Fail> {
     for notice in &loaded.notices {
         tracing::warn!("configuration: {notice}");
     }
+    let mut hangups = service::hangups().map_err(|error| Fail::failed("signals", error))?;
     let shutdown = service::shutdown().map_err(|error| Fail::failed("signals", error))?;
     let mut notify = Notify::new(std::env::vars());
     let daemon = daemon::start(loaded.config).await.map_err(|error| Fail::failed("start", error))?;
@@ -41,6 +42,7 @@ async fn run(loaded: Loaded) -> Result<(), Fail> {
     let signal = loop {
         tokio::select! {
             signal = &mut shutdown => break signal,
+            Some(()) = hangups.recv() => tracing::warn!("SIGHUP changes nothing: restart the daemon to read the configuration"),
             _ = tick.tick() => notify.progress(Instant::now().into_std()),
             Ok(()) = link.changed() => {}
         }

@@ -194,7 +194,7 @@ impl Connection {
             // Subscribed before the message can possibly be sent.
             self.notices.get_or_insert_with(|| self.door.outbox.notices());
         }
-        let message = self.door.router.outgoing(publish, self.caller.uid, unix_ms(), self.door.max_age);
+        let message = self.door.router.outgoing(publish, self.caller.uid, unix_ms());
         let outbox = self.door.outbox.clone();
         self.pending.push(Box::pin(async move {
             let (reply, end) = match outbox.accept(message).await {

@@ -45,8 +45,6 @@ pub struct Door {
     pub max_line: usize,
     /// Longest payload that the way up takes, in bytes.
     pub max_payload: usize,
-    /// How long a message may wait.
-    pub max_age: Duration,
 }
 
 /// Lets programs in, until the daemon stops.
