@@ -223,6 +223,25 @@ fn urc_waits_for_the_end_of_the_data_phase_unless_the_profile_lets_it_in() {
 }
 
 #[test]
+fn four_thousand_bytes_that_look_like_answers_reach_the_broker_at_any_chunking() {
+    let seed = b"\r\nOK\r\n\r\nERROR\r\n> +MSUB: \"x\",3 byte,abc\r\n\"quotes\" \\22 \x00\xff,\x1a+++AT\r\n";
+    let payload: Vec<u8> = seed.iter().copied().cycle().take(4000).collect();
+    for chunk in [1, 2, 3, 7, 64, 999, 4000] {
+        let mut bench = online();
+        assert_eq!(bench.say("AT+MPUBEX=\"t\",1,0,4000"), "\r\n>");
+        bench.heard.clear();
+        for piece in payload.chunks(chunk) {
+            bench.send(piece);
+            bench.run(Duration::from_millis(1));
+        }
+        bench.run(Duration::from_secs(1));
+        assert_eq!(bench.take(), format!("{OK}\r\nPUBACK\r\n"), "in pieces of {chunk}");
+        let Some(Packet::Publish(publish)) = bench.packets.last() else { panic!("{:?}", bench.packets) };
+        assert_eq!(publish.payload[..], payload, "in pieces of {chunk}");
+    }
+}
+
+#[test]
 fn received_payload_is_raw_behind_its_length() {
     let mut bench = online();
     bench.message("a/b", b"{\"k\":\r\n\0\xff}", QoS::AtLeastOnce, 5);
