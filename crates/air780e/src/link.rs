@@ -29,6 +29,9 @@ const NETWORK_RETRY: Duration = Duration::from_secs(1);
 const SIM_RETRY: Duration = Duration::from_secs(2);
 /// After a set-up command was not answered.
 const SETUP_RETRY: Duration = Duration::from_millis(500);
+/// For how long after the set-up MQTT commands may be refused with code 4 for no other reason than that it is too early.
+/// Source: bench notes, some 30 s after power-on; twice that.
+const TOO_EARLY: Duration = Duration::from_secs(60);
 /// How often signal, registration and session are looked at while all is well.
 const POLL_EVERY: Duration = Duration::from_secs(60);
 
@@ -101,6 +104,8 @@ struct Observed {
     answers: bool,
     /// This many of the set-up steps are done.
     set_up: usize,
+    /// When the last of them was done.
+    set_up_at: Option<Instant>,
     sim: Option<Sim>,
     pin_sent: bool,
     registration: Option<Registration>,
@@ -118,6 +123,7 @@ impl Observed {
         Self {
             answers: false,
             set_up: 0,
+            set_up_at: None,
             sim: None,
             pin_sent: false,
             registration: None,
@@ -395,6 +401,7 @@ impl Link {
     fn advance(&mut self, step: &Step, skip: usize, now: Instant) {
         if SETUP.get(self.observed.set_up) == Some(step) {
             self.observed.set_up += 1;
+            self.observed.set_up_at = Some(now);
         }
         let up = match &mut self.observed.stage {
             Stage::Opening(session, done) if opening(session, *done).as_ref() == Some(step) => {
@@ -450,7 +457,9 @@ impl Link {
     }
 
     fn opening_failed(&mut self, step: &Step, failure: Failure, now: Instant) {
+        let early = self.observed.set_up_at.is_some_and(|at| now < at + TOO_EARLY);
         match (step, failure) {
+            (_, Failure::Refused(Refusal::Cme(4))) if early => self.not_before = now + NETWORK_RETRY,
             // A new file is made where none is; that it exists already is as good.
             (Step::CreateFile(_) | Step::FileSize(_), Failure::Refused(_)) => self.advance(step, 0, now),
             (Step::Open(_), failure) => self.down(Down::Unreachable(failure)),

@@ -313,3 +313,29 @@ fn an_acknowledged_publication_spares_the_question_for_the_session_but_not_for_t
     bench.link.published(&Ok(()), bench.now);
     assert_eq!(bench.run(), ["Signal", "Registration"]);
 }
+
+#[test]
+fn a_module_that_has_just_booted_is_waited_for_and_no_attempt_is_wasted() {
+    let mut bench = Bench::new();
+    bench.link.want(wanted(1, &[]));
+    let too_early =
+        |step: &Step| matches!(step, Step::DirectMessages).then_some(Err(Failure::Refused(Refusal::Cme(4))));
+    for _ in 0..30 {
+        assert_eq!(bench.run_with(too_early).last().unwrap(), "DirectMessages");
+        bench.now += NETWORK_RETRY;
+    }
+    bench.run();
+    assert_eq!(bench.notices()[1..], [Notice::Online(1)]);
+}
+
+#[test]
+fn a_module_that_refuses_for_ever_fails_the_attempt() {
+    let mut bench = Bench::new();
+    bench.link.want(wanted(1, &[]));
+    let refused = Failure::Refused(Refusal::Cme(4));
+    for _ in 0..=TOO_EARLY.as_secs() {
+        bench.run_with(|step| matches!(step, Step::DirectMessages).then_some(Err(refused.clone())));
+        bench.now += NETWORK_RETRY;
+    }
+    assert_eq!(bench.notices()[1..], [Notice::Offline(1, Down::Failed(refused))]);
+}

@@ -252,9 +252,10 @@ impl Session {
             Down::Refused(_) => self.cloud.as_ref().map(|cloud| cloud.refusal(None)),
             _ => None,
         };
-        match refusal {
-            Some(refusal) => self.offline(trouble::refused(&refusal), Ending::Refused),
-            None => self.offline(trouble::down(down), Ending::Lost),
+        match (refusal, down) {
+            (Some(refusal), _) => self.offline(trouble::refused(&refusal), Ending::Refused),
+            (None, Down::Unreachable(_)) => self.offline(trouble::down(down), Ending::Unreached),
+            (None, _) => self.offline(trouble::down(down), Ending::Lost),
         }
     }
 
