@@ -1,12 +1,13 @@
 //! A house: module, cloud and daemon, wired together in a folder of their own.
 
-use crate::{Door, Process, bin, eventually};
+use crate::{Door, PATIENCE, Process, bin, eventually};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PRODUCT_KEY: &str = "a1EndToEnd0";
@@ -274,15 +275,30 @@ impl House {
     }
 
     /// Waits until every one of `payloads` has arrived on `topic`, and returns all that arrived there, in order.
+    /// Gives up when nothing more has come for a while.
     pub fn all_arrive(&self, topic: &str, payloads: &[String]) -> Vec<String> {
-        eventually("all accepted messages arrive", || {
+        let (mut arrived, mut since) = (0, Instant::now());
+        loop {
             let received = self.cloud.received(topic);
-            let mut counts = BTreeMap::new();
-            for payload in &received {
-                *counts.entry(payload.as_str()).or_insert(0) += 1;
+            let seen: HashSet<&str> = received.iter().map(String::as_str).collect();
+            let missing: Vec<_> = payloads.iter().filter(|payload| !seen.contains(payload.as_str())).collect();
+            if missing.is_empty() {
+                return received;
             }
-            payloads.iter().all(|payload| counts.contains_key(payload.as_str())).then_some(received)
-        })
+            if received.len() > arrived {
+                (arrived, since) = (received.len(), Instant::now());
+            }
+            if since.elapsed() > PATIENCE {
+                let status = Door::try_open(&self.socket()).map(|mut door| door.status().to_string());
+                panic!(
+                    "{} of {} do not arrive: {missing:.200?}; {status:?}; {}",
+                    missing.len(),
+                    payloads.len(),
+                    self.log()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 
