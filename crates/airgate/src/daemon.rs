@@ -1,7 +1,7 @@
 //! The daemon: all rooms, put together from the configuration.
 
 use crate::cloud::{self, Topics};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::local::rights::Rights;
 use crate::local::{self, Accounts, BindError, Door, Listener};
 use crate::outbox::{self, Outbox};
@@ -44,6 +44,11 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     let topics = Topics::new(&config.cloud)?;
     let mut options = outbox::Options::new(&config.outbox.dir);
     options.commit_window = config.outbox.commit_window;
+    options.max_bytes = config.outbox.max_bytes;
+    options.when_full = match config.outbox.when_full {
+        config::WhenFull::Refuse => outbox::WhenFull::Refuse,
+        config::WhenFull::DropOldest => outbox::WhenFull::DropOldest,
+    };
     let (outbox, opened) = Outbox::open(options)?;
     tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
     let listener = Listener::open(&config.local.socket).await?;

@@ -68,9 +68,9 @@ const TLS: &[Key] = &[Key::new("verify", Kind::Switch), Key::new("ca_file", Kind
 
 pub(super) const OUTBOX: &[Key] = &[
     Key::new("dir", Kind::Path),
-    Key::new("max_bytes", Kind::Size(MIB, 1 << 40)).later(),
+    Key::new("max_bytes", Kind::Size(MIB, 1 << 40)),
     Key::new("max_age", Kind::Duration(1_000, 3_650 * DAY)).later(),
-    Key::new("when_full", Kind::Word(&["drop_oldest", "refuse"])).later(),
+    Key::new("when_full", Kind::Word(&["drop_oldest", "refuse"])),
     Key::new("commit_window_ms", Kind::Number(0, 1_000)),
 ];
 

@@ -336,6 +336,7 @@ fn not_accepted(id: Id, error: &AcceptError) -> Refusal {
         AcceptError::Invalid { field: "payload", .. } => (Code::PayloadTooLarge, "split it, or compress it"),
         AcceptError::Invalid { field: "topic", .. } => (Code::BadTopic, "use a shorter topic"),
         AcceptError::Invalid { .. } | AcceptError::KeyWithoutAcknowledgement => (Code::BadField, ""),
+        AcceptError::Full { .. } => (Code::OutboxFull, "keep the message and try again when some are sent"),
         AcceptError::Disk { .. } => (Code::Internal, "nothing was accepted; keep the message and try again later"),
         AcceptError::Closed => (Code::Internal, "the daemon stops; try again in a moment"),
     };

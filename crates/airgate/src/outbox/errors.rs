@@ -73,6 +73,14 @@ pub enum AcceptError {
         /// What the system said.
         reason: String,
     },
+    /// The messages that wait take all that they may.
+    #[error(
+        "the outbox is full: the messages that wait take {max_bytes} bytes; wait until some are sent, or raise max_bytes"
+    )]
+    Full {
+        /// The bound.
+        max_bytes: u64,
+    },
     /// The outbox was closed.
     #[error("the outbox is closed: the daemon is stopping")]
     Closed,

@@ -30,7 +30,7 @@ use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 
 pub use errors::{AcceptError, Notice, OpenError};
 pub use message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
-pub use options::{Clock, Options, SystemClock};
+pub use options::{Clock, Options, SystemClock, WhenFull};
 pub use record::{DropReason, RECORD_MAX};
 pub use recover::Opened;
 pub use shared::{DiskHealth, OutboxStatus};
@@ -76,6 +76,9 @@ struct Inner {
     jobs: mpsc::Sender<Job>,
     reads: mpsc::Sender<ReadJob>,
     room: Arc<Semaphore>,
+    pending_bytes: usize,
+    max_bytes: u64,
+    when_full: WhenFull,
 }
 
 impl std::fmt::Debug for Outbox {
@@ -107,6 +110,7 @@ impl Outbox {
         let (jobs, jobs_of_writer) = mpsc::channel();
         let (reads, reads_of_reader) = mpsc::channel();
         let room = Arc::new(Semaphore::new(options.pending_bytes));
+        let (pending_bytes, max_bytes, when_full) = (options.pending_bytes, options.max_bytes, options.when_full);
         let log = log::Log {
             files: Arc::clone(&files),
             dir: dir.clone(),
@@ -128,7 +132,8 @@ impl Outbox {
         let reading = dir.clone();
         spawn("outbox-read", move || reader::run(&files, &reading, &reads_of_reader))
             .map_err(io("start the reader of"))?;
-        Ok((Self { inner: Arc::new(Inner { shared, jobs, reads, room }) }, found.opened))
+        let inner = Inner { shared, jobs, reads, room, pending_bytes, max_bytes, when_full };
+        Ok((Self { inner: Arc::new(inner) }, found.opened))
     }
 
     /// Takes a message: QoS 1 is durable when this returns, QoS 0 is in memory. While too many bytes wait for the disk, it
@@ -167,6 +172,9 @@ impl Outbox {
         let (seq, settled, waiting) = self.inner.shared.with(|state, now| {
             if state.closed {
                 return Err(AcceptError::Closed);
+            }
+            if !state.index.knows(message.uid, message.key.as_deref()) {
+                self.make_room(state, &message)?;
             }
             match state.index.offer(message.uid, message.key.as_deref()) {
                 Offer::Known(seq) => Ok((seq, state.index.is_settled(seq), wait_for(state, seq, true))),
@@ -215,6 +223,22 @@ impl Outbox {
                 Err(fault) => self.unreadable(seq, fault),
             }
         }
+    }
+
+    /// What is on its way to the disk, this message among it, has its place there already. [outbox-12]
+    fn make_room(&self, state: &mut State, message: &Message) -> Result<(), AcceptError> {
+        let Inner { room, pending_bytes, max_bytes, when_full, .. } = &*self.inner;
+        let pending = pending_bytes.saturating_sub(room.available_permits()) as u64;
+        let limit = max_bytes.saturating_sub(pending);
+        let fits = match when_full {
+            _ if pending > *max_bytes => false,
+            WhenFull::Refuse => state.index.kept_bytes() <= limit,
+            WhenFull::DropOldest => state.index.make_room(limit, message.priority),
+        };
+        if state.index.unwritten() > 0 {
+            self.wake(state);
+        }
+        if fits { Ok(()) } else { Err(AcceptError::Full { max_bytes: *max_bytes }) }
     }
 
     fn unreadable(&self, seq: u64, fault: ReadFault) {

@@ -43,6 +43,10 @@ pub struct Options {
     pub settle_delay: Duration,
     /// How many settlements that could not be written at once may wait for the next group. 256.
     pub settle_batch: usize,
+    /// The most that messages on the disk may take together, in bytes; no bound by default.
+    pub max_bytes: u64,
+    /// What happens at that bound.
+    pub when_full: WhenFull,
     /// Messages handed out by `next` and neither settled nor released. 16.
     pub window: usize,
     /// Settled keys that are remembered. 4,096.
@@ -63,6 +67,15 @@ impl std::fmt::Debug for Options {
     }
 }
 
+/// What happens when the messages on the disk take all that they may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFull {
+    /// A new message is refused.
+    Refuse,
+    /// The oldest waiting messages of the lowest priority go, as many as it needs, unless they are more urgent than it.
+    DropOldest,
+}
+
 /// The largest segment that may be asked for; a group may make a file longer by its own size.
 const SEGMENT_MAX: usize = 64 << 20;
 
@@ -77,6 +90,8 @@ impl Options {
             segment_bytes: 4 << 20,
             settle_delay: Duration::from_secs(2),
             settle_batch: 256,
+            max_bytes: u64::MAX,
+            when_full: WhenFull::Refuse,
             window: 16,
             settled_keys: 4096,
             ring_messages: 256,

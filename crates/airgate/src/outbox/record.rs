@@ -37,6 +37,8 @@ pub enum DropReason {
     Corrupt,
     /// It cannot be sent: the cloud does not take its topic, or the module refuses it again and again.
     Unsendable,
+    /// It gave way to a newer one when the outbox was full.
+    Full,
 }
 
 impl DropReason {
@@ -47,6 +49,7 @@ impl DropReason {
             Self::RingFull => "outbox_full",
             Self::Corrupt => "corrupt",
             Self::Unsendable => "unsendable",
+            Self::Full => "outbox_full",
         }
     }
 
@@ -56,11 +59,14 @@ impl DropReason {
             Self::RingFull => 2,
             Self::Corrupt => 3,
             Self::Unsendable => 4,
+            Self::Full => 5,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Ttl, Self::RingFull, Self::Corrupt, Self::Unsendable].into_iter().find(|reason| reason.code() == code)
+        [Self::Ttl, Self::RingFull, Self::Corrupt, Self::Unsendable, Self::Full]
+            .into_iter()
+            .find(|reason| reason.code() == code)
     }
 }
 

@@ -166,6 +166,16 @@ impl Index {
         self.segments.newest_reaches(seq)
     }
 
+    /// Whether this key would be answered as a duplicate.
+    pub(super) fn knows(&self, uid: u32, key: Option<&str>) -> bool {
+        key.is_some_and(|key| self.keys.get(&Key { uid, text: key.into() }).is_some())
+    }
+
+    /// What the messages on the disk take, in bytes.
+    pub(super) fn kept_bytes(&self) -> u64 {
+        self.segments.live_bytes
+    }
+
     /// A QoS 1 message asks to be kept.
     pub(super) fn offer(&mut self, uid: u32, key: Option<&str>) -> Offer {
         let key = key.map(|key| Key { uid, text: key.into() });
@@ -306,6 +316,23 @@ impl Index {
         if let Some(Taken::Disk { place, .. }) = self.taken.remove(&seq) {
             self.drop_kept(seq, place, DropReason::Corrupt);
         }
+    }
+
+    /// Drops the oldest of the lowest priority that wait, until the messages on the disk take at most `limit` bytes; none
+    /// that is more urgent than `priority`. False when that is not enough; then nothing was dropped. [outbox-12]
+    pub(super) fn make_room(&mut self, limit: u64, priority: u8) -> bool {
+        let spare = |index: &Self| index.segments.live_bytes <= limit;
+        if spare(self) {
+            return true;
+        }
+        if self.segments.live_bytes - self.segments.waiting_bytes(priority) > limit {
+            return false;
+        }
+        while !spare(self) {
+            let Some((seq, place)) = (0..=priority).find_map(|p| self.segments.first_waiting(p)) else { return false };
+            self.drop_kept(seq, place, DropReason::Full);
+        }
+        true
     }
 
     /// It can never be sent: it ends here, and is told.

@@ -32,6 +32,7 @@ impl State {
             Self::Dropped(DropReason::RingFull) => 4,
             Self::Dropped(DropReason::Corrupt) => 5,
             Self::Dropped(DropReason::Unsendable) => 6,
+            Self::Dropped(DropReason::Full) => 7,
         }
     }
 
@@ -43,7 +44,8 @@ impl State {
             3 => Self::Dropped(DropReason::Ttl),
             4 => Self::Dropped(DropReason::RingFull),
             5 => Self::Dropped(DropReason::Corrupt),
-            _ => Self::Dropped(DropReason::Unsendable),
+            6 => Self::Dropped(DropReason::Unsendable),
+            _ => Self::Dropped(DropReason::Full),
         }
     }
 }
@@ -157,6 +159,7 @@ impl Segment {
 pub(super) struct Segments {
     list: VecDeque<Segment>,
     waiting: [u64; PRIORITIES],
+    waiting_bytes: [u64; PRIORITIES],
     pub(super) live: u64,
     pub(super) live_bytes: u64,
 }
@@ -238,6 +241,11 @@ impl Segments {
         *cursor += u32::try_from(ahead).ok()?;
         let entry = segment.entries.get(*cursor as usize)?.unpack(segment.base);
         Some((entry.seq, Place { segment: segment.number, at: *cursor }))
+    }
+
+    /// What the messages take that wait and are at most this urgent, in bytes.
+    pub(super) fn waiting_bytes(&self, priority: u8) -> u64 {
+        self.waiting_bytes.iter().take(usize::from(priority) + 1).sum()
     }
 
     /// The messages numbered `first` to `last`.
@@ -324,9 +332,15 @@ impl Segments {
         {
             *waiting = waiting.saturating_add_signed(sign);
         }
+        let bytes = sign * i64::from(packed.bits & LEN_MASK);
+        if let Some(waiting) = self.waiting_bytes.get_mut(usize::from(packed.priority()))
+            && packed.state() == State::Waiting
+        {
+            *waiting = waiting.saturating_add_signed(bytes);
+        }
         if packed.state().is_live() {
             self.live = self.live.saturating_add_signed(sign);
-            self.live_bytes = self.live_bytes.saturating_add_signed(sign * i64::from(packed.bits & LEN_MASK));
+            self.live_bytes = self.live_bytes.saturating_add_signed(bytes);
         }
     }
 }

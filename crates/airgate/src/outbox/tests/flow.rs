@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::{drain, message, options, put};
-use crate::outbox::{AcceptError, Clock, DropReason, Message, Notice, Options, Outbox, PAYLOAD_MAX, Qos};
+use crate::outbox::{AcceptError, Clock, DropReason, Message, Notice, Options, Outbox, PAYLOAD_MAX, Qos, WhenFull};
 
 #[derive(Default)]
 struct TestClock(AtomicU64);
@@ -101,4 +101,62 @@ async fn payload_at_the_bound_is_taken_and_one_byte_more_refused() {
     let refused = outbox.accept(message(&format!("{long}x"))).await;
     assert!(matches!(refused, Err(AcceptError::Invalid { field: "payload", .. })));
     assert_eq!(drain(&outbox).await, [long]);
+}
+
+fn bounded(dir: &std::path::Path, when_full: WhenFull) -> Options {
+    // Room for some ten of the messages below.
+    Options { max_bytes: 2_000, when_full, ..options(dir) }
+}
+
+#[tokio::test]
+async fn a_full_outbox_refuses_and_takes_again_when_some_are_sent() {
+    // [outbox-12]
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, _) = Outbox::open(bounded(dir.path(), WhenFull::Refuse)).unwrap();
+    let text = "x".repeat(100);
+    let mut kept = 0;
+    while outbox.accept(message(&text)).await.is_ok() {
+        kept += 1;
+    }
+    assert!((5..20).contains(&kept), "{kept}");
+    assert!(outbox.status().borrow().bytes <= 2_000);
+    assert!(matches!(outbox.accept(message(&text)).await, Err(AcceptError::Full { max_bytes: 2_000 })));
+    let next = outbox.next().await;
+    outbox.settle(next.seq);
+    put(&outbox, &text).await;
+    assert_eq!(drain(&outbox).await.len(), kept);
+}
+
+#[tokio::test]
+async fn at_the_bound_the_oldest_of_the_lowest_priority_give_way_and_are_told() {
+    // [outbox-12]
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, _) = Outbox::open(bounded(dir.path(), WhenFull::DropOldest)).unwrap();
+    let mut notices = outbox.notices();
+    let with = |priority: u8, text: &str| Message { priority, ..message(&format!("{text:_<100}")) };
+    let first = outbox.accept(with(4, "first")).await.unwrap().seq;
+    let alarm = outbox.accept(with(9, "alarm")).await.unwrap().seq;
+    for number in 0..40 {
+        outbox.accept(with(4, &number.to_string())).await.unwrap();
+        assert!(outbox.status().borrow().bytes <= 2_000);
+    }
+    assert_eq!(notices.recv().await.unwrap(), Notice::Dropped { seq: first, reason: DropReason::Full });
+    let left = drain(&outbox).await;
+    assert!(left[0].starts_with("alarm"), "{alarm} was not dropped for lesser ones");
+    assert!(left.last().unwrap().starts_with("39"));
+    let status = outbox.status().borrow().clone();
+    assert_eq!(status.dropped_total + status.settled_total, 42);
+}
+
+#[tokio::test]
+async fn a_lesser_message_does_not_displace_more_urgent_ones() {
+    // [outbox-12]
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, _) = Outbox::open(bounded(dir.path(), WhenFull::DropOldest)).unwrap();
+    let with = |priority: u8| Message { priority, ..message(&"x".repeat(100)) };
+    while outbox.status().borrow().bytes < 1_800 {
+        outbox.accept(with(9)).await.unwrap();
+    }
+    assert!(matches!(outbox.accept(with(8)).await, Err(AcceptError::Full { .. })));
+    assert_eq!(outbox.status().borrow().dropped_total, 0, "nothing was dropped in vain");
 }
