@@ -19,8 +19,8 @@ const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
 pub struct Setup {
     /// The secret that the device believes in.
     pub secret: &'static str,
-    /// TLS, verified against the stand-in's own authority.
-    pub tls: bool,
+    /// How the connection is protected.
+    pub tls: Tls,
     /// `--profile` of the module.
     pub profile: &'static str,
     /// Rate of the serial line; 0 is unthrottled.
@@ -29,9 +29,19 @@ pub struct Setup {
     pub extra: &'static str,
 }
 
+/// How the connection to the stand-in is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    Off,
+    /// Verified against the stand-in's own authority.
+    OwnAuthority,
+    /// Verified against the real cloud's root, which did not sign the stand-in.
+    CloudsRoot,
+}
+
 impl Default for Setup {
     fn default() -> Self {
-        Self { secret: DEVICE_SECRET, tls: false, profile: "780e-v1161", baud: 0, extra: "" }
+        Self { secret: DEVICE_SECRET, tls: Tls::Off, profile: "780e-v1161", baud: 0, extra: "" }
     }
 }
 
@@ -170,10 +180,11 @@ impl House {
     pub fn with(setup: Setup) -> Self {
         let dir = TempDir::new().unwrap();
         let cloud = Cloud::new(dir.path());
-        let port = if setup.tls { cloud.tls_port } else { cloud.port };
+        let port = if setup.tls == Tls::Off { cloud.port } else { cloud.tls_port };
         let tls = match setup.tls {
-            true => format!("{{ ca_file = \"{}\" }}", cloud.ca),
-            false => "false".into(),
+            Tls::Off => "false".into(),
+            Tls::OwnAuthority => format!("{{ ca_file = \"{}\" }}", cloud.ca),
+            Tls::CloudsRoot => "true".into(),
         };
         let section = format!(
             "provider = \"aliyun\"\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\n\

@@ -11,7 +11,7 @@ mod house;
 mod process;
 
 pub use door::Door;
-pub use house::{Cloud, House, Setup, base64, free_port};
+pub use house::{Cloud, House, Setup, Tls, base64, free_port};
 pub use process::{Process, bin, eventually, run};
 
 /// How long anything may take that is expected to happen. Only a failing test waits so long.

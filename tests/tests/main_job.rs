@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, Setup, bin, eventually, nasty_payload, run};
+use airgate_tests::{Door, House, Setup, Tls, bin, eventually, nasty_payload, run};
 use serde_json::json;
 
 #[test]
@@ -62,7 +62,7 @@ fn the_version_is_reported_at_sign_in() {
 
 #[test]
 fn tls_is_verified_against_the_given_authority() {
-    let house = House::with(Setup { tls: true, ..Setup::default() });
+    let house = House::with(Setup { tls: Tls::OwnAuthority, ..Setup::default() });
     let mut program = house.program();
     program.publish("user/update", "in secret");
     house.all_arrive("user/update", &["in secret".into()]);

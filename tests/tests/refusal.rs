@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, Setup, bin, eventually, run};
+use airgate_tests::{Door, House, Setup, Tls, bin, eventually, run};
 use serde_json::{Value, json};
 use std::process::Output;
 
@@ -27,6 +27,15 @@ fn a_wrong_secret_is_told_in_one_line_and_not_hammered() {
         assert!(!line.contains("ffffffff"), "it does not say the secret: {line}");
     }
     program.publish("user/update", "kept all the same");
+}
+
+#[test]
+fn a_server_that_the_clouds_root_did_not_sign_gets_no_password() {
+    let house = House::with(Setup { tls: Tls::CloudsRoot, ..Setup::default() });
+    let mut program = Door::open(&house.socket());
+    program.event(|event| event["event"] == "link" && event["code"] == "unreachable");
+    let log = house.cloud.ask(&json!({"do": "log"}));
+    assert_eq!(log["events"], json!([]), "nobody signed in, and nobody was refused");
 }
 
 fn refused(output: &Output, exit: i32, code: &str) {
