@@ -1,8 +1,9 @@
-//! `airgate auth`: what sign-in would use. Pure computation: nothing is opened but the configuration.
+//! `airgate auth`: what sign-in would use; for a device that registers, its registration. Pure computation: nothing is opened but the configuration.
 
 use super::fail::Fail;
-use crate::cloud;
+use crate::cloud::{self, Identity};
 use crate::config;
+use crate::session;
 use crate::status::unix_ms;
 use iotcloud::{Moment, SignIn, Tls};
 use serde_json::json;
@@ -35,8 +36,8 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     for notice in &loaded.notices {
         eprintln!("notice: {notice}");
     }
-    let cloud = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(bad)?;
-    let Some(cloud) = cloud else {
+    let identity = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(bad)?;
+    let Some(identity) = identity else {
         let hint = "give it with --imei, or a device_name in the configuration";
         return Err(Fail::usage(
             "imei_wanted",
@@ -44,14 +45,17 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
             hint,
         ));
     };
-    let mut moment = Moment::new(unix_ms(), 0);
+    let mut moment = Moment::new(unix_ms(), session::random());
     if let Some(timestamp) = &args.timestamp {
         moment = moment.with_timestamp(timestamp).map_err(bad)?;
     }
     if let Some(random) = &args.random {
         moment = moment.with_random(random).map_err(bad)?;
     }
-    let sign_in = cloud.sign_in(&moment);
+    let sign_in = match &identity {
+        Identity::Ready(cloud) => cloud.sign_in(&moment),
+        Identity::Registers(device) => device.registration.sign_in(&moment),
+    };
     if args.json {
         print_json(&sign_in)
     } else {
