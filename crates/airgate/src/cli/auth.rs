@@ -38,12 +38,7 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     }
     let identity = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(bad)?;
     let Some(identity) = identity else {
-        let hint = "give it with --imei, or a device_name in the configuration";
-        return Err(Fail::usage(
-            "imei_wanted",
-            "the device's name is the module's IMEI, which is not known here",
-            hint,
-        ));
+        return Err(imei_wanted());
     };
     let mut moment = Moment::new(unix_ms(), session::random());
     if let Some(timestamp) = &args.timestamp {
@@ -64,7 +59,12 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     Ok(())
 }
 
-fn bad(error: iotcloud::ConfigError) -> Fail {
+pub(super) fn imei_wanted() -> Fail {
+    let hint = "give it with --imei, or a device_name in the configuration";
+    Fail::usage("imei_wanted", "the device's name is the module's IMEI, which is not known here", hint)
+}
+
+pub(super) fn bad(error: iotcloud::ConfigError) -> Fail {
     Fail::usage("bad_value", format!("`{}` {}", error.field, error.message), &error.hint)
 }
 
