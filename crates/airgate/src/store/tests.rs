@@ -96,6 +96,22 @@ fn secret_with_a_flipped_bit_is_not_handed_out() {
 }
 
 #[test]
+fn file_garbled_anywhere_gives_the_secret_or_nothing_and_takes_the_next() {
+    let (_dir, store) = store();
+    store.put(&key("d1"), &entry("s1")).unwrap();
+    let whole = fs::read(store.path()).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 60) {
+        let mut bytes = whole.clone();
+        bytes.iter_mut().skip(at).take(64).for_each(|byte| *byte ^= 0xA5);
+        fs::write(store.path(), bytes).unwrap();
+        let found = store.entry(&key("d1")).unwrap();
+        assert!(found == Entry::default() || found == entry("s1"), "{at}");
+        store.put(&key("d1"), &entry("s2")).unwrap();
+        assert_eq!(store.entry(&key("d1")).unwrap(), entry("s2"), "{at}");
+    }
+}
+
+#[test]
 fn directory_that_cannot_be_made_is_told_with_its_path() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();
