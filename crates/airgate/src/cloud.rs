@@ -1,8 +1,9 @@
 //! The cloud that the configuration names, as the value that speaks its dialogue.
 
 use crate::config::{self, AliyunAuth, Provider, Version};
+use crate::store::Key;
 use airgate_proto::Device;
-use iotcloud::aliyun::{self, Aliyun};
+use iotcloud::aliyun::{self, Aliyun, Credential, Registration, RegistrationConfig, RegistrationMode, SecureMode};
 use iotcloud::mqtt::{self, Mqtt};
 use iotcloud::{Cloud, ConfigError, Secret, TlsChoice};
 use std::fs;
@@ -10,46 +11,119 @@ use std::fs;
 /// Stands for an IMEI that is not known yet, where only its length matters.
 const SOME_IMEI: &str = "000000000000000";
 
-/// The cloud with our identity in it; `None` while the identity is the module's IMEI and that is not known.
+/// Who we are in the cloud.
+#[derive(Debug)]
+pub enum Identity {
+    /// The configuration says it all.
+    Ready(Box<Cloud>),
+    /// A device that fetches its credential by itself.
+    Registers(Box<Registers>),
+}
+
+/// A device that registers.
+#[derive(Debug)]
+pub struct Registers {
+    /// How.
+    pub registration: Registration,
+    /// Whether it is listed in the cloud.
+    pub mode: RegistrationMode,
+    /// Under which key its credential is kept.
+    pub key: Key,
+    config: config::Cloud,
+    device: config::Aliyun,
+}
+
+impl Registers {
+    /// The cloud, signed in to with this credential.
+    ///
+    /// # Errors
+    /// As [`build`].
+    pub fn cloud(&self, credential: Credential) -> Result<Cloud, ConfigError> {
+        Aliyun::new(aliyun_config(&self.config, &self.device, &self.key.device, credential)).map(Cloud::Aliyun)
+    }
+}
+
+/// Our identity in the cloud; `None` while the identity is the module's IMEI and that is not known.
 ///
 /// # Errors
 /// [`ConfigError`] names the setting that the cloud does not take.
-pub fn build(config: &config::Cloud, imei: Option<&str>) -> Result<Option<Cloud>, ConfigError> {
+pub fn build(config: &config::Cloud, imei: Option<&str>) -> Result<Option<Identity>, ConfigError> {
     match &config.provider {
         Provider::Aliyun(device) => {
             let Some(name) = device.device_name.resolve(imei) else { return Ok(None) };
-            Aliyun::new(aliyun_config(config, device, name)?).map(Cloud::Aliyun).map(Some)
+            aliyun(config, device, name).map(Some)
         }
         Provider::Mqtt(broker) => {
             let Some(client_id) = broker.client_id.as_deref().or(imei) else { return Ok(None) };
-            Mqtt::new(mqtt_config(config, broker, client_id)?).map(Cloud::Mqtt).map(Some)
+            let mqtt = Mqtt::new(mqtt_config(config, broker, client_id)?)?;
+            Ok(Some(Identity::Ready(Box::new(Cloud::Mqtt(mqtt)))))
         }
     }
 }
 
-fn aliyun_config(config: &config::Cloud, device: &config::Aliyun, name: &str) -> Result<aliyun::Config, ConfigError> {
-    let AliyunAuth::DeviceSecret(secret) = &device.auth else {
-        return Err(ConfigError {
-            field: "auth",
-            message: "asks for registration, which this version does not do".into(),
-            hint: "give the device's own secret as `device_secret`".into(),
-        });
+fn aliyun(config: &config::Cloud, device: &config::Aliyun, name: &str) -> Result<Identity, ConfigError> {
+    let (mode, product_secret) = match &device.auth {
+        AliyunAuth::DeviceSecret(secret) => {
+            let credential = Secret::new(secret.expose()).into();
+            let cloud = Aliyun::new(aliyun_config(config, device, name, credential))?;
+            return Ok(Identity::Ready(Box::new(Cloud::Aliyun(cloud))));
+        }
+        AliyunAuth::Register { product_secret } => (RegistrationMode::Register, product_secret),
+        AliyunAuth::RegisterNoPrereg { product_secret } => (RegistrationMode::RegisterNoPrereg, product_secret),
     };
-    let mut built = aliyun::Config::new(&device.product_key, name, Secret::new(secret.expose()));
-    built.instance = match &device.instance_id {
+    let registration = Registration::new(RegistrationConfig {
+        mode,
+        product_key: device.product_key.clone(),
+        device_name: name.to_owned(),
+        product_secret: Secret::new(product_secret.expose()),
+        instance: instance(device),
+        sign_method: sign_method(device.sign_method),
+        tls: tls(config),
+        host: config.host.clone(),
+        port: config.port,
+        secure_mode: SecureMode::default(),
+        client_id: None,
+    })?;
+    let place = device.instance_id.clone().unwrap_or_else(|| device.region.clone());
+    let key = Key {
+        cloud: "aliyun".to_owned(),
+        place: config.host.as_ref().map_or(place.clone(), |host| format!("{place} at {host}")),
+        product: device.product_key.clone(),
+        device: name.to_owned(),
+    };
+    let (config, device) = (config.clone(), device.clone());
+    Ok(Identity::Registers(Box::new(Registers { registration, mode, key, config, device })))
+}
+
+fn instance(device: &config::Aliyun) -> aliyun::Instance {
+    match &device.instance_id {
         Some(id) => aliyun::Instance::Id(id.clone()),
         None => aliyun::Instance::OldPublic { region: device.region.clone() },
-    };
-    built.sign_method = match device.sign_method {
+    }
+}
+
+fn sign_method(method: config::SignMethod) -> aliyun::SignMethod {
+    match method {
         config::SignMethod::HmacSha256 => aliyun::SignMethod::HmacSha256,
         config::SignMethod::HmacSha1 => aliyun::SignMethod::HmacSha1,
         config::SignMethod::HmacMd5 => aliyun::SignMethod::HmacMd5,
-    };
+    }
+}
+
+fn aliyun_config(
+    config: &config::Cloud,
+    device: &config::Aliyun,
+    name: &str,
+    credential: Credential,
+) -> aliyun::Config {
+    let mut built = aliyun::Config::new(&device.product_key, name, credential);
+    built.instance = instance(device);
+    built.sign_method = sign_method(device.sign_method);
     built.tls = tls(config);
     built.host = config.host.clone();
     built.port = config.port;
     built.keepalive_s = config.keepalive_s;
-    Ok(built)
+    built
 }
 
 fn mqtt_config(config: &config::Cloud, broker: &config::Mqtt, client_id: &str) -> Result<mqtt::Config, ConfigError> {
@@ -123,7 +197,9 @@ impl Topics {
     /// As [`build`].
     pub fn new(config: &config::Cloud) -> Result<Self, ConfigError> {
         match build(config, Some(SOME_IMEI))? {
-            Some(cloud) => Ok(Self(cloud)),
+            Some(Identity::Ready(cloud)) => Ok(Self(*cloud)),
+            // The bounds do not depend on the secret.
+            Some(Identity::Registers(device)) => device.cloud(Secret::new("unknown").into()).map(Self),
             None => Err(ConfigError {
                 field: "device_name",
                 message: "is missing".into(),

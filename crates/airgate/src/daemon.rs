@@ -8,6 +8,7 @@ use crate::outbox::{self, Outbox};
 use crate::router;
 use crate::session;
 use crate::status::Sources;
+use crate::store::Store;
 use crate::uplink::{self, Uplink};
 use std::sync::Arc;
 use std::time::Instant;
@@ -59,7 +60,14 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         pin: config.modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned()),
     });
     let (router, ends) = router::start(config.routes.clone());
-    let parts = session::Parts { config: config.clone(), uplink: uplink.clone(), events, outbox: outbox.clone(), ends };
+    let parts = session::Parts {
+        config: config.clone(),
+        store: Store::new(config.store_dir()),
+        uplink: uplink.clone(),
+        events,
+        outbox: outbox.clone(),
+        ends,
+    };
     let session = session::start(parts);
     let status = Sources {
         started: Instant::now(),

@@ -15,4 +15,5 @@ pub mod router;
 pub mod service;
 pub mod session;
 pub mod status;
+pub mod store;
 pub mod uplink;

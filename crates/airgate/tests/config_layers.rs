@@ -182,9 +182,11 @@ fn way_to_sign_in_follows_from_what_is_given() {
 }
 
 #[test]
-fn registration_is_told_as_not_in_effect() {
+fn registration_without_tls_is_a_contradiction_and_with_it_no_notice() {
     let loaded = Host::new(&format!("{ALIYUN}product_secret = \"p\"\n")).loaded();
-    assert_eq!(kinds(&loaded), [NoticeKind::NotInEffect]);
+    assert_eq!(kinds(&loaded), []);
+    let refused = Host::new(&format!("{ALIYUN}product_secret = \"p\"\ntls = false\n")).refused();
+    assert!(refused[0].1.contains("needs TLS"), "{refused:?}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn mistakes_name_their_field() {
         assert_refused(|c| c.device_name = name.into(), "device_name");
     }
     for secret in ["", "secret\n", " secret", "se\0cret", &"x".repeat(257)] {
-        assert_refused(|c| c.device_secret = Secret::new(secret), "device_secret");
+        assert_refused(|c| c.credential = Secret::new(secret).into(), "device_secret");
     }
     assert_refused(|c| c.instance = Instance::Id("https://x".into()), "instance_id");
     assert_refused(|c| c.instance = Instance::OldPublic { region: String::new() }, "region");
@@ -92,7 +92,7 @@ fn bounds_themselves_are_allowed() {
     }
     assert!(Aliyun::new(Config { device_name: "x".repeat(32), ..config() }).is_ok());
     assert!(Aliyun::new(Config { client_id: Some("x".repeat(64)), ..config() }).is_ok());
-    assert!(Aliyun::new(Config { device_secret: Secret::new("x".repeat(256)), ..config() }).is_ok());
+    assert!(Aliyun::new(Config { credential: Secret::new("x".repeat(256)).into(), ..config() }).is_ok());
 }
 
 #[test]

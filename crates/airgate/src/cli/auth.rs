@@ -1,8 +1,9 @@
-//! `airgate auth`: what sign-in would use. Pure computation: nothing is opened but the configuration.
+//! `airgate auth`: what sign-in would use; for a device that registers, its registration. Pure computation: nothing is opened but the configuration.
 
 use super::fail::Fail;
-use crate::cloud;
+use crate::cloud::{self, Identity};
 use crate::config;
+use crate::session;
 use crate::status::unix_ms;
 use iotcloud::{Moment, SignIn, Tls};
 use serde_json::json;
@@ -35,23 +36,21 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     for notice in &loaded.notices {
         eprintln!("notice: {notice}");
     }
-    let cloud = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(bad)?;
-    let Some(cloud) = cloud else {
-        let hint = "give it with --imei, or a device_name in the configuration";
-        return Err(Fail::usage(
-            "imei_wanted",
-            "the device's name is the module's IMEI, which is not known here",
-            hint,
-        ));
+    let identity = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(bad)?;
+    let Some(identity) = identity else {
+        return Err(imei_wanted());
     };
-    let mut moment = Moment::new(unix_ms(), 0);
+    let mut moment = Moment::new(unix_ms(), session::random());
     if let Some(timestamp) = &args.timestamp {
         moment = moment.with_timestamp(timestamp).map_err(bad)?;
     }
     if let Some(random) = &args.random {
         moment = moment.with_random(random).map_err(bad)?;
     }
-    let sign_in = cloud.sign_in(&moment);
+    let sign_in = match &identity {
+        Identity::Ready(cloud) => cloud.sign_in(&moment),
+        Identity::Registers(device) => device.registration.sign_in(&moment),
+    };
     if args.json {
         print_json(&sign_in)
     } else {
@@ -60,7 +59,12 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     Ok(())
 }
 
-fn bad(error: iotcloud::ConfigError) -> Fail {
+pub(super) fn imei_wanted() -> Fail {
+    let hint = "give it with --imei, or a device_name in the configuration";
+    Fail::usage("imei_wanted", "the device's name is the module's IMEI, which is not known here", hint)
+}
+
+pub(super) fn bad(error: iotcloud::ConfigError) -> Fail {
     Fail::usage("bad_value", format!("`{}` {}", error.field, error.message), &error.hint)
 }
 

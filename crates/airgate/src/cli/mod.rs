@@ -2,6 +2,7 @@
 
 mod at;
 mod auth;
+mod credentials;
 mod fail;
 mod publish;
 mod run;
@@ -34,6 +35,8 @@ enum Command {
     Status(status::Args),
     /// Show what sign-in would use, without any connection.
     Auth(auth::Args),
+    /// List, import or forget what registration handed out.
+    Credentials(credentials::Args),
     /// Send one AT command to the module through the daemon (operators only).
     At(at::Args),
 }
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Sub(args) => subscribe::main(args),
         Command::Status(args) => status::main(&args),
         Command::Auth(args) => auth::main(&args),
+        Command::Credentials(args) => credentials::main(&args),
         Command::At(args) => at::main(&args),
     };
     match done {

@@ -31,6 +31,13 @@ pub struct Config {
     pub apps: Vec<App>,
 }
 
+impl Config {
+    /// Where the credentials are kept that a cloud handed out: beside the outbox.
+    pub fn store_dir(&self) -> PathBuf {
+        self.outbox.dir.with_file_name("store")
+    }
+}
+
 /// `[modem]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Modem {

@@ -1,23 +1,30 @@
 //! The session: signs in, says what the cloud wants said, carries messages up and down, and starts over when it ends.
 //!
+//! A device that fetches its credential by itself registers before its first sign-in: see `enrolling.rs`.
+//!
 //! * [session-1] A message leaves the outbox when the cloud has acknowledged it; anything else puts it back in its place.
 //! * [session-2] Order is kept: when one publication fails, those handed over behind it fail with it.
 //! * [session-3] A message that the module refuses again and again on a living session is given up and told, so that
 //!   it does not hold up all others for ever.
 
+mod enrol;
+mod enrolling;
+mod keeper;
 pub mod retry;
 mod trouble;
 
-use crate::cloud;
+use crate::cloud::{self, Identity};
 use crate::config::Config;
 use crate::outbox::{Outbox, Outgoing, Qos};
 use crate::router::{Downlink, SessionEnds};
 use crate::status::{LinkStatus, Trouble, unix_ms};
+use crate::store::{Store, StoreError};
 use crate::uplink::Uplink;
 use air780e::exchange::Failure;
 use air780e::link::Down;
 use air780e::{Event, PublishError};
 use airgate_proto::{Event as Told, LinkState, Message};
+use enrolling::Enrolment;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -39,6 +46,8 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub struct Parts {
     /// The configuration.
     pub config: Config,
+    /// Where credentials are kept that the cloud handed out.
+    pub store: Store,
     /// The way out.
     pub uplink: Uplink,
     /// What the uplink tells.
@@ -90,6 +99,8 @@ enum State {
     Unknown,
     /// Until the next sign-in is due.
     Waiting(Instant),
+    /// Registering.
+    Enrolling,
     /// Signing in, or up.
     SigningIn,
     Online,
@@ -99,6 +110,8 @@ struct Session {
     parts: Parts,
     status: watch::Sender<LinkStatus>,
     cloud: Option<Cloud>,
+    /// Of a device that registers.
+    enrolment: Option<Enrolment>,
     imei: Option<String>,
     state: State,
     attempt: u64,
@@ -118,6 +131,7 @@ impl Session {
             parts,
             status,
             cloud: None,
+            enrolment: None,
             imei: None,
             state: State::Unknown,
             attempt: 0,
@@ -137,6 +151,7 @@ impl Session {
             let may_send = self.state == State::Online && self.in_flight.len() < WINDOW && self.dialogue.is_empty();
             let due = match self.state {
                 State::Waiting(until) => Some(until),
+                State::Enrolling => self.enrolment.as_ref().and_then(Enrolment::deadline),
                 _ => None,
             };
             tokio::select! {
@@ -148,7 +163,8 @@ impl Session {
                     None => break,
                 },
                 Ok(()) = self.parts.ends.wanted.changed() => self.want(),
-                () = until(due) => self.sign_in(),
+                () = until(due) => self.attempt(),
+                outcome = kept(&mut self.enrolment) => self.on_kept(outcome),
                 outgoing = self.parts.outbox.next(), if may_send => self.send(outgoing),
             }
         }
@@ -159,8 +175,11 @@ impl Session {
     fn identify(&mut self) {
         match cloud::build(&self.parts.config.cloud, self.imei.as_deref()) {
             Ok(None) => {}
-            Ok(Some(cloud)) => {
-                self.cloud = Some(cloud);
+            Ok(Some(identity)) => {
+                match identity {
+                    Identity::Ready(cloud) => self.cloud = Some(*cloud),
+                    Identity::Registers(device) => self.registers(device),
+                }
                 let device = cloud::device(&self.parts.config.cloud, self.imei.as_deref());
                 self.status.send_modify(|status| status.device = device);
                 if self.state == State::Unknown {
@@ -182,10 +201,15 @@ impl Session {
                 Action::Publish { topic, payload, qos } => self.dialogue.push_back((topic, payload, number(qos))),
             }
         }
-        self.attempt += 1;
-        self.retry.began(Instant::now().into_std());
         self.sign_in = Some(sign_in);
         self.state = State::SigningIn;
+        self.began();
+    }
+
+    /// An attempt begins, with `self.sign_in`.
+    fn began(&mut self) {
+        self.attempt += 1;
+        self.retry.began(Instant::now().into_std());
         self.status.send_modify(|status| {
             status.attempts += 1;
             status.next_try_unix_ms = None;
@@ -195,9 +219,14 @@ impl Session {
 
     /// Tells the uplink what is wanted of it.
     fn want(&mut self) {
-        let mut filters = self.dialogue_filters.clone();
-        if let Some(cloud) = &self.cloud {
-            for filter in self.parts.ends.wanted.borrow_and_update().iter() {
+        let (mut filters, cloud) = match self.state {
+            // Its answer comes unasked.
+            State::Enrolling => (BTreeMap::new(), None),
+            _ => (self.dialogue_filters.clone(), self.cloud.as_ref()),
+        };
+        let wanted = self.parts.ends.wanted.borrow_and_update().clone();
+        if let Some(cloud) = cloud {
+            for filter in &wanted {
                 match cloud.expand(filter) {
                     Ok(long) => drop(filters.entry(long).or_insert(1)),
                     Err(error) => tracing::warn!(filter, %error, "the cloud does not take this filter"),
@@ -205,7 +234,9 @@ impl Session {
             }
         }
         let session = match self.state {
-            State::SigningIn | State::Online => self.sign_in.as_ref().map(|sign_in| (self.attempt, sign_in)),
+            State::SigningIn | State::Online | State::Enrolling => {
+                self.sign_in.as_ref().map(|sign_in| (self.attempt, sign_in))
+            }
             State::Unknown | State::Waiting(_) => None,
         };
         if let Err(error) = self.parts.uplink.want(session, filters) {
@@ -222,6 +253,9 @@ impl Session {
                 }
                 self.identify();
             }
+            Event::Online(attempt) if attempt == self.attempt && self.state == State::Enrolling => {
+                self.registration_accepted();
+            }
             Event::Online(attempt) if attempt == self.attempt => self.online(),
             Event::Offline(attempt, down) if attempt == self.attempt => self.on_down(&down),
             Event::Online(_) | Event::Offline(..) => {}
@@ -229,12 +263,16 @@ impl Session {
             Event::NotSubscribed(filter, failure) => {
                 tracing::warn!(filter, %failure, "not subscribed; it is tried again with the next session");
             }
+            Event::Message(message) if self.state == State::Enrolling => {
+                self.on_registration_message(&message.topic, &message.payload);
+            }
             Event::Message(message) => self.on_message(message).await,
         }
     }
 
     fn online(&mut self) {
         self.state = State::Online;
+        self.credential_accepted();
         self.retry.online(Instant::now().into_std());
         tracing::info!(attempt = self.attempt, "online");
         self.status.send_modify(|status| {
@@ -248,12 +286,21 @@ impl Session {
         if *down == Down::Unwanted {
             return;
         }
+        if self.state == State::Enrolling {
+            return self.registration_down(down);
+        }
         let refusal = match down {
             Down::Refused(_) => self.cloud.as_ref().map(|cloud| cloud.refusal(None)),
             _ => None,
         };
         match (refusal, down) {
-            (Some(refusal), _) => self.offline(trouble::refused(&refusal), Ending::Refused),
+            (Some(mut refusal), _) => {
+                self.credential_refused();
+                if let Some(hint) = self.refused_hint() {
+                    hint.clone_into(&mut refusal.hint);
+                }
+                self.offline(trouble::refused(&refusal), Ending::Refused);
+            }
             (None, Down::Unreachable(_)) => self.offline(trouble::down(down), Ending::Unreached),
             (None, _) => self.offline(trouble::down(down), Ending::Lost),
         }
@@ -376,6 +423,9 @@ impl Session {
     async fn goodbye(mut self) {
         self.state = State::Unknown;
         let end = async {
+            if let Some(enrolment) = &mut self.enrolment {
+                enrolment.settled().await;
+            }
             // The one on the line may be acknowledged just now; what waits behind it is put back.
             while let Some((sent, outcome)) = self.in_flight.next().await {
                 self.on_sent(sent, outcome);
@@ -387,6 +437,13 @@ impl Session {
         if tokio::time::timeout(GOODBYE, end).await.is_err() {
             tracing::warn!("the module did not answer the farewell; the session is left to end by itself");
         }
+    }
+}
+
+async fn kept(enrolment: &mut Option<Enrolment>) -> Result<(), StoreError> {
+    match enrolment {
+        Some(enrolment) => enrolment.kept().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -404,7 +461,8 @@ fn number(qos: iotcloud::Qos) -> u8 {
     }
 }
 
-fn random() -> u64 {
+/// A random number for a signature or a pause.
+pub fn random() -> u64 {
     let mut bytes = [0; 8];
     // Without randomness the kernel is not up yet; a retry that comes at the same time as another is no harm.
     let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());

@@ -4,7 +4,8 @@
 //!   thousands of gateways do not come back in the same second.
 //! * [retry-2] A refused sign-in is tried again after 5 s, 10 s, then never sooner than 30 s: a wrong secret does not
 //!   become right by asking.
-//! * [retry-3] Never more than five sign-ins that reach the cloud in a minute. Source: Aliyun, limits per device.
+//! * [retry-3] Never more than five sign-ins that reach the cloud in a minute, registrations included. Source: Aliyun,
+//!   limits per device.
 //! * [retry-4] A session that lived for a minute starts the count anew.
 
 use std::collections::VecDeque;
@@ -75,6 +76,11 @@ impl Retry {
         self.not_sooner_than_allowed(now + wait)
     }
 
+    /// A registration worked: when the sign-in behind it is due.
+    pub fn followed(&self, now: Instant) -> Instant {
+        self.not_sooner_than_allowed(now)
+    }
+
     /// How often in a row the cloud said no.
     pub fn refusals(&self) -> u32 {
         self.refused
@@ -124,6 +130,16 @@ mod tests {
         let waits: Vec<_> = (0..6).map(|_| (retry.ended(Ending::Refused, now, 0.0) - now).as_secs()).collect();
         assert_eq!(waits, [5, 10, 30, 60, 120, 240]);
         assert_eq!(retry.refusals(), 6);
+    }
+
+    #[test]
+    fn sign_in_behind_a_registration_counts_it_among_the_five_of_a_minute() {
+        let (mut retry, now) = (Retry::default(), Instant::now());
+        assert_eq!(retry.followed(now), now);
+        for _ in 0..PER_MINUTE {
+            retry.began(now);
+        }
+        assert_eq!(retry.followed(now), now + MINUTE);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What keeps the link down, in words for a person: what is wrong, and what to do.
 
 use crate::status::Trouble;
+use crate::store::StoreError;
 use crate::uplink::CannotSignIn;
 use air780e::link::Down;
+use iotcloud::aliyun::RegistrationMode;
 use iotcloud::{ConfigError, Refusal};
 
 fn trouble(code: &str, message: String, hint: &str) -> Trouble {
@@ -19,6 +21,41 @@ pub(super) fn cannot_sign_in(error: &CannotSignIn) -> Trouble {
 
 pub(super) fn refused(refusal: &Refusal) -> Trouble {
     trouble("sign_in_refused", refusal.message.clone(), &refusal.hint)
+}
+
+pub(super) fn registration_refused(refusal: &Refusal) -> Trouble {
+    trouble("registration_refused", refusal.message.clone(), &refusal.hint)
+}
+
+pub(super) fn unanswered() -> Trouble {
+    let message = "the cloud accepted the registration and sent no answer that can be used";
+    trouble("registration_unanswered", message.to_owned(), "it is tried again; the log tells whether an answer came")
+}
+
+pub(super) fn answers_lost() -> Trouble {
+    let message = "the cloud accepted three registrations and none of its answers came: no further one is tried, since \
+                   each may use up one of the five devices that share the name";
+    let hint = "compare the instance with the console; `airgate credentials forget` and a restart try anew";
+    trouble("registration_stopped", message.to_owned(), hint)
+}
+
+pub(super) fn store(error: &StoreError) -> Trouble {
+    let hint = "check the disk, and that the directory belongs to the daemon's user; nothing is registered until then";
+    trouble("store_unusable", error.to_string(), hint)
+}
+
+/// What to do about a registered credential that is refused.
+pub(super) fn refused_credential(mode: RegistrationMode) -> &'static str {
+    match mode {
+        RegistrationMode::Register => {
+            "check in the console that the device is enabled and still there; it is registered anew after 10 minutes, at \
+             most once a day, which works when it was reset there"
+        }
+        RegistrationMode::RegisterNoPrereg => {
+            "check in the console that the device is enabled and still there; `airgate credentials forget` and a restart \
+             register it anew, which uses up another of the five devices that share the name"
+        }
+    }
 }
 
 pub(super) fn down(down: &Down) -> Trouble {

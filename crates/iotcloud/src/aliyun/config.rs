@@ -1,8 +1,9 @@
 //! The settings of a device on the platform, and what is allowed in them.
 
+use super::Credential;
 use super::SignMethod;
-use crate::sign_in::{check_host, check_port, check_secret};
-use crate::{ConfigError, MAX_CREDENTIAL_BYTES, Secret, TlsChoice};
+use crate::sign_in::{check_host, check_port};
+use crate::{ConfigError, MAX_CREDENTIAL_BYTES, TlsChoice};
 
 /// Longest free part of the client ID, in characters.
 /// Source: Alibaba Cloud IoT Platform documentation, "MQTT-TCP connection": clientId.
@@ -16,7 +17,7 @@ const MAX_DEVICE_NAME_CHARS: usize = 32;
 const MAX_PRODUCT_KEY_BYTES: usize = 32;
 
 /// Longest device secret, in bytes. Real ones have 32.
-const MAX_SECRET_BYTES: usize = 256;
+pub(super) const MAX_SECRET_BYTES: usize = 256;
 
 /// Keep-alive that the platform takes, in seconds.
 /// Source: Alibaba Cloud IoT Platform documentation, "Limits": MQTT keep-alive.
@@ -29,8 +30,8 @@ pub struct Config {
     pub product_key: String,
     /// `DeviceName` in the console.
     pub device_name: String,
-    /// `DeviceSecret` in the console, used as it is spelled: it looks like hex but is not decoded.
-    pub device_secret: Secret,
+    /// How it proves to be that device.
+    pub credential: Credential,
     /// Where the device lives.
     pub instance: Instance,
     /// How the password is computed.
@@ -61,13 +62,34 @@ pub enum Instance {
     Id(String),
 }
 
+impl Instance {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match self {
+            Self::OldPublic { region } => check_word("region", region, 32, "give one such as `cn-shanghai`"),
+            Self::Id(id) => check_word("instance_id", id, 63, "copy it from the instance's page in the console"),
+        }
+    }
+
+    /// The host of this instance's MQTT door.
+    pub(super) fn host(&self, product_key: &str) -> String {
+        match self {
+            Self::OldPublic { region } => format!("{product_key}.iot-as-mqtt.{region}.aliyuncs.com"),
+            Self::Id(id) => format!("{id}.mqtt.iothub.aliyuncs.com"),
+        }
+    }
+}
+
 impl Config {
     /// A device on the old public instance in Shanghai, with HMAC-SHA256, TLS, a keep-alive of 300 s and a kept session.
-    pub fn new(product_key: impl Into<String>, device_name: impl Into<String>, device_secret: Secret) -> Self {
+    pub fn new(
+        product_key: impl Into<String>,
+        device_name: impl Into<String>,
+        credential: impl Into<Credential>,
+    ) -> Self {
         Self {
             product_key: product_key.into(),
             device_name: device_name.into(),
-            device_secret,
+            credential: credential.into(),
             instance: Instance::OldPublic { region: "cn-shanghai".into() },
             sign_method: SignMethod::default(),
             tls: TlsChoice::default(),
@@ -81,13 +103,9 @@ impl Config {
 
     /// Checks all fields; the result is the free part of the client ID.
     pub(super) fn check(&self) -> Result<String, ConfigError> {
-        check_word("product_key", &self.product_key, MAX_PRODUCT_KEY_BYTES, "copy the ProductKey from the console")?;
-        check_device_name(&self.device_name)?;
-        check_secret("device_secret", &self.device_secret, MAX_SECRET_BYTES)?;
-        match &self.instance {
-            Instance::OldPublic { region } => check_word("region", region, 32, "give one such as `cn-shanghai`")?,
-            Instance::Id(id) => check_word("instance_id", id, 63, "copy it from the instance's page in the console")?,
-        }
+        check_identity(&self.product_key, &self.device_name)?;
+        self.credential.check()?;
+        self.instance.check()?;
         if let Some(host) = &self.host {
             check_host(host)?;
         }
@@ -100,9 +118,11 @@ impl Config {
     }
 
     fn check_cid(&self) -> Result<String, ConfigError> {
-        let cid = match &self.client_id {
-            Some(cid) => cid.clone(),
-            None => format!("{}.{}", self.product_key, self.device_name),
+        let cid = match (&self.credential, &self.client_id) {
+            // The platform made it; another would not be known to it.
+            (Credential::Token { client_id, .. }, _) => return Ok(client_id.clone()),
+            (_, Some(cid)) => cid.clone(),
+            (_, None) => format!("{}.{}", self.product_key, self.device_name),
         };
         if cid.is_empty() || cid.chars().count() > MAX_CID_CHARS {
             let message = format!("is {} characters long", cid.chars().count());
@@ -121,6 +141,12 @@ impl Config {
         }
         Ok(cid)
     }
+}
+
+/// Checks who the device is.
+pub(super) fn check_identity(product_key: &str, device_name: &str) -> Result<(), ConfigError> {
+    check_word("product_key", product_key, MAX_PRODUCT_KEY_BYTES, "copy the ProductKey from the console")?;
+    check_device_name(device_name)
 }
 
 /// Letters, digits and hyphens: all that keys, regions and instance IDs are made of, and safe in a host name.

@@ -1,12 +1,20 @@
-//! Alibaba Cloud IoT Platform with a secret per device, on old public, new public and enterprise instances.
+//! Alibaba Cloud IoT Platform with a secret per device, given or fetched with the product's, on old public, new public and enterprise instances.
 
+mod answer;
 mod config;
+mod credential;
+mod https;
 mod ota;
 mod refusal;
+mod register;
 mod sign;
 mod topics;
 
+pub use answer::AnswerError;
 pub use config::{Config, Instance};
+pub use credential::Credential;
+pub use https::{HttpsError, HttpsRequest};
+pub use register::{Registration, RegistrationConfig, RegistrationMode, SecureMode};
 pub use sign::SignMethod;
 
 use crate::{Action, ConfigError, Incoming, Limits, Qos};

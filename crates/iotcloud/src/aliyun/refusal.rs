@@ -66,3 +66,42 @@ impl Aliyun {
         format!("check the way of connecting: {tls}; `client_id`, if set, is free of `|` and no other device's")
     }
 }
+
+impl super::Registration {
+    /// What a refused registration means. The module tells no CONNACK code, hence the option.
+    ///
+    /// Source: Alibaba Cloud IoT Platform documentation, "MQTT-based dynamic registration": return codes.
+    #[must_use]
+    pub fn refusal(&self, connack: Option<u8>) -> Refusal {
+        let way = "compare `instance_id` (or `region`) with the instance's page in the console";
+        let product = "in the console on the product's page, compare `product_key` and `product_secret` with ProductKey \
+                       and ProductSecret and switch dynamic registration on";
+        let device = match self.config.mode {
+            super::RegistrationMode::Register => {
+                "the device must be listed under `device_name` and must not have signed in yet: else reset it there, or \
+                 give its DeviceSecret as `device_secret`"
+            }
+            super::RegistrationMode::RegisterNoPrereg => {
+                "only enterprise and new public instances in Shanghai and Beijing register devices that are not listed, \
+                 and at most five of one name"
+            }
+        };
+        let (kind, what, hint) = match connack {
+            Some(2) => (RefusalKind::Configuration, "refuses the way of registering", way.to_owned()),
+            Some(3) => (RefusalKind::Temporary, "cannot register the device now", "it is tried again".to_owned()),
+            Some(4 | 5) => (RefusalKind::Credentials, "refuses to register the device", format!("{product}; {device}")),
+            _ => (
+                RefusalKind::Unknown,
+                "refused the registration and the link does not tell why",
+                format!("{product}; {device}; {way}"),
+            ),
+        };
+        let message = format!(
+            "Aliyun at {} {what} (device `{}` of product `{}`)",
+            self.host(),
+            self.config.device_name,
+            self.config.product_key
+        );
+        Refusal { code: connack, kind, message, hint }
+    }
+}

@@ -8,7 +8,7 @@
 //! Source: Alibaba Cloud IoT Platform documentation, "MQTT-TCP connection" and "MQTT-TLS connection"; endpoints: "View the
 //! endpoint of an instance".
 
-use super::{Aliyun, Config, Instance};
+use super::{Aliyun, Config, Credential};
 use crate::{Moment, Root, Secret, SignIn};
 use hmac::{Hmac, KeyInit, Mac};
 
@@ -36,7 +36,7 @@ impl SignMethod {
     }
 
     /// Upper-case hex, as the documentation prints it; the platform takes either case.
-    fn sign(self, secret: &Secret, message: &str) -> Secret {
+    pub(super) fn sign(self, secret: &Secret, message: &str) -> Secret {
         let key = secret.expose().as_bytes();
         match self {
             Self::HmacSha256 => hex_mac::<Hmac<sha2::Sha256>>(key, message),
@@ -78,36 +78,38 @@ pub(super) fn client_id(cid: &str, config: &Config, timestamp: &str) -> String {
 
 impl Aliyun {
     pub(crate) fn sign_in(&self, moment: &Moment) -> SignIn {
-        let Config { product_key, device_name, device_secret, sign_method, .. } = &self.config;
-        let timestamp = moment.timestamp_ms();
+        let Config { product_key, device_name, sign_method, .. } = &self.config;
         let cid = &self.cid;
-        let message = format!("clientId{cid}deviceName{device_name}productKey{product_key}timestamp{timestamp}");
+        let (client_id, password) = match &self.config.credential {
+            Credential::DeviceSecret(secret) => {
+                let timestamp = moment.timestamp_ms();
+                let message =
+                    format!("clientId{cid}deviceName{device_name}productKey{product_key}timestamp{timestamp}");
+                (client_id(cid, &self.config, &timestamp), sign_method.sign(secret, &message))
+            }
+            Credential::Token { token, .. } => (Credential::token_client_id(cid), token.clone()),
+        };
         let port = self.config.port.unwrap_or(if self.config.tls.is_on() { 8883 } else { 1883 });
         SignIn {
             host: self.host(),
             port,
             tls: self.config.tls.resolve(root_of(port)),
-            client_id: client_id(cid, &self.config, &timestamp),
+            client_id,
             username: Some(format!("{device_name}&{product_key}")),
-            password: Some(sign_method.sign(device_secret, &message)),
+            password: Some(password),
             keepalive_s: self.config.keepalive_s,
             clean_session: self.config.clean_session,
         }
     }
 
     pub(super) fn host(&self) -> String {
-        match (&self.config.host, &self.config.instance) {
-            (Some(host), _) => host.clone(),
-            (None, Instance::OldPublic { region }) => {
-                format!("{}.iot-as-mqtt.{region}.aliyuncs.com", self.config.product_key)
-            }
-            (None, Instance::Id(id)) => format!("{id}.mqtt.iothub.aliyuncs.com"),
-        }
+        let config = &self.config;
+        config.host.clone().unwrap_or_else(|| config.instance.host(&config.product_key))
     }
 }
 
 /// The platform serves 8883 with a chain of its own and the two older ports with a public one.
-fn root_of(port: u16) -> Root {
+pub(super) fn root_of(port: u16) -> Root {
     match port {
         443 | 1883 => Root::GlobalSignR1,
         _ => Root::AliyunIot,

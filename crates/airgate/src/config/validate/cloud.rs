@@ -193,9 +193,15 @@ fn auth(raw: &raw::Cloud, findings: &mut Findings, credentials: &Credentials) ->
     }
     let hint = format!("auth = \"{meant}\" signs with the product's secret: product_secret = \"…\"");
     let product_secret: Secret = findings.required(product_secret, "cloud.product_secret", &hint)?;
-    let place = findings.place("cloud.auth").or_else(|| findings.place("cloud.product_secret"));
-    let what = format!("auth = \"{meant}\": registration is checked, but not supported by this version yet");
-    findings.notice(NoticeKind::NotInEffect, what, place);
+    if matches!(raw.tls, Some(raw::Tls::Switch(false))) {
+        let what =
+            format!("auth = \"{meant}\" needs TLS, and `cloud.tls` is false: the cloud registers over TLS alone");
+        findings.contradiction(
+            "cloud.tls",
+            what,
+            "remove tls = false, or give the device's own secret as device_secret",
+        );
+    }
     Some(if meant == "register" {
         AliyunAuth::Register { product_secret }
     } else {

@@ -1,0 +1,117 @@
+//! Dynamic registration over HTTPS, as values: the request to send and the answer to read. For listed devices alone.
+//!
+//! Source: Alibaba Cloud IoT Platform documentation, "HTTPS-based dynamic registration" and "Device error codes".
+
+use super::answer::Answer;
+use super::{AnswerError, Credential, Registration, RegistrationMode};
+use crate::{Moment, Root, Secret};
+use serde::Deserialize;
+use serde_json::Value;
+use std::fmt::Write as _;
+
+/// A `POST` to send over TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpsRequest {
+    /// The host; port 443.
+    pub host: &'static str,
+    /// The path.
+    pub path: &'static str,
+    /// Whom the server's certificate must come from.
+    pub root: Root,
+    /// `Content-Type`.
+    pub content_type: &'static str,
+    /// The body. Whoever sees it can register in our place, once.
+    pub body: Secret,
+}
+
+/// Why a registration over HTTPS gave no credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HttpsError {
+    /// The platform said no.
+    #[error("the platform refuses the registration ({code}): {}", sentence(*code))]
+    Refused {
+        /// Its code.
+        code: u64,
+    },
+    /// The answer cannot be used.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+}
+
+fn sentence(code: u64) -> &'static str {
+    match code {
+        460 => "a parameter is missing or malformed",
+        500 => "the platform failed; try again later",
+        6100 => "the device is not listed: add it in the console, or register without listing",
+        6250 => "there is no such product in this region: compare `product_key` with the console",
+        6288 => "dynamic registration is switched off: switch it on for the product in the console",
+        6289 => "the device has signed in before: reset it in the console, or give its DeviceSecret as `device_secret`",
+        6292 => "the sign method is not supported: change `sign_method`",
+        6600 => "the signature is wrong: compare `product_secret` with the console",
+        _ => "the platform's list of error codes tells more",
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    code: Value,
+    data: Option<Answer>,
+}
+
+impl Registration {
+    /// The request; `None` without a listed device, which HTTPS cannot register.
+    #[must_use]
+    pub fn https_request(&self, moment: &Moment) -> Option<HttpsRequest> {
+        let config = &self.config;
+        if config.mode != RegistrationMode::Register {
+            return None;
+        }
+        let sign = self.sign(moment.random());
+        let body = format!(
+            "productKey={}&deviceName={}&random={}&sign={}&signMethod={}",
+            encoded(&config.product_key),
+            encoded(&config.device_name),
+            encoded(moment.random()),
+            sign.expose(),
+            config.sign_method.as_str()
+        );
+        Some(HttpsRequest {
+            host: "iot-auth.cn-shanghai.aliyuncs.com",
+            path: "/auth/register/device",
+            root: Root::GlobalSignR1,
+            content_type: "application/x-www-form-urlencoded",
+            body: Secret::new(body),
+        })
+    }
+
+    /// The credential in the answer's body.
+    ///
+    /// # Errors
+    /// [`HttpsError`] says why there is none.
+    pub fn on_https_response(&self, body: &[u8]) -> Result<Credential, HttpsError> {
+        let malformed = |e: serde_json::Error| AnswerError::Malformed { line: e.line(), column: e.column() };
+        let envelope: Envelope = serde_json::from_slice(body).map_err(malformed)?;
+        let code = match &envelope.code {
+            Value::Number(code) => code.as_u64(),
+            Value::String(code) => code.parse().ok(),
+            _ => None,
+        };
+        match code.ok_or(AnswerError::Missing("code"))? {
+            200 => Ok(self.take(envelope.data.ok_or(AnswerError::Missing("data"))?)?),
+            code => Err(HttpsError::Refused { code }),
+        }
+    }
+}
+
+/// As forms are encoded; device names may hold `@` and `:`.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a String does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
