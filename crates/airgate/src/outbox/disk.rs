@@ -31,11 +31,16 @@ pub(super) enum Job {
 }
 
 pub(super) struct AcceptJob {
+    pub(super) offered: Offered,
+    /// Room among the pending bytes, given back in the moment in which the message is counted as kept or is refused.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// A message with its number, on its way to the disk.
+pub(super) struct Offered {
     pub(super) seq: u64,
     pub(super) accepted_unix_ms: u64,
     pub(super) message: Message,
-    /// Room among the pending bytes, given back when the job is done.
-    pub(super) _room: OwnedSemaphorePermit,
 }
 
 /// See the module.
@@ -55,7 +60,7 @@ struct Gone;
 impl Writer {
     /// Works until it is closed or nobody is left to ask.
     pub(super) fn run(mut self) {
-        self.commit(&[], None);
+        self.commit(Vec::new(), None);
         self.tidy();
         let reply = loop {
             let until = self.patience();
@@ -72,13 +77,13 @@ impl Writer {
                 }
                 Some(Job::Wake) | None => (Vec::new(), None),
             };
-            self.commit(&jobs, None);
+            self.commit(jobs, None);
             self.tidy();
             if close.is_some() {
                 break close;
             }
         };
-        self.commit(&[], None);
+        self.commit(Vec::new(), None);
         self.tidy();
         self.lock = None;
         if let Some(reply) = reply {
@@ -121,12 +126,12 @@ impl Writer {
     /// The group that the first one opens.
     fn gather(&mut self, first: AcceptJob) -> (Vec<AcceptJob>, Option<oneshot::Sender<()>>) {
         let until = Instant::now() + self.options.commit_window;
-        let mut bytes = first.message.weight();
+        let mut bytes = first.offered.message.weight();
         let mut jobs = vec![first];
         while bytes < self.options.commit_bytes {
             match self.receive(Some(until)) {
                 Ok(Some(Job::Accept(job))) => {
-                    bytes += job.message.weight();
+                    bytes += job.offered.message.weight();
                     jobs.push(job);
                 }
                 Ok(Some(Job::Wake)) => self.shared.with(|state, _| state.woken = false),
@@ -138,16 +143,18 @@ impl Writer {
     }
 
     /// Writes a group: what is to be accepted, what has ended, and what a finished segment hands on. True when durable.
-    fn commit(&mut self, jobs: &[AcceptJob], carry: Option<&Carry>) -> bool {
+    fn commit(&mut self, jobs: Vec<AcceptJob>, carry: Option<&Carry>) -> bool {
         self.notes_due = None;
-        let last = jobs.last().map(|job| job.seq);
+        let (group, rooms): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.offered, job.room)).unzip();
+        let last = group.last().map(|job| job.seq);
         let (notes, reserve, ceiling, reaches) = self.shared.with(|state, _| {
             let index = &mut state.index;
             let reaches = last.is_none_or(|seq| index.newest_reaches(seq));
             (index.take_notes(), index.reserve_wanted(), index.ceiling(), reaches)
         });
-        // Accept records first: their places are then those of the jobs.
-        let accepts: Vec<_> = jobs.iter().map(|job| Accept::of(job.seq, job.accepted_unix_ms, &job.message)).collect();
+        // Accept records first: their places are then those of the group.
+        let accepts: Vec<_> =
+            group.iter().map(|offered| Accept::of(offered.seq, offered.accepted_unix_ms, &offered.message)).collect();
         let mut records: Vec<_> = accepts.iter().copied().map(Record::Accept).collect();
         records.extend(records_of(&notes));
         records.extend(reserve.map(|ceiling| Record::Reserve { ceiling }));
@@ -158,14 +165,20 @@ impl Writer {
         }
         match self.log.write(&records, ceiling, !reaches) {
             Ok(written) => {
-                self.shared.with(|state, _| keep(state, jobs, &accepts, &notes, &written, reserve, carry));
+                self.shared.with(|state, _| {
+                    drop(rooms);
+                    keep(state, &group, &accepts, &notes, &written, reserve, carry);
+                });
                 true
             }
             Err(error) => {
                 if !notes.is_empty() {
                     self.notes_due = Some(Instant::now() + self.options.settle_delay.max(RETRY));
                 }
-                self.shared.with(|state, _| refuse(state, jobs, notes, error.to_string()));
+                self.shared.with(|state, _| {
+                    drop(rooms);
+                    refuse(state, &group, notes, error.to_string());
+                });
                 false
             }
         }
@@ -198,7 +211,7 @@ impl Writer {
         while let Some(finished) = self.shared.with(|state, _| state.index.finished()) {
             match finished {
                 Finished::Carry(carry) => {
-                    if !self.commit(&[], Some(&carry)) {
+                    if !self.commit(Vec::new(), Some(&carry)) {
                         break;
                     }
                 }
@@ -245,7 +258,7 @@ impl Drop for Writer {
 
 fn keep(
     state: &mut State,
-    jobs: &[AcceptJob],
+    group: &[Offered],
     accepts: &[Accept<'_>],
     notes: &[Note],
     written: &Written,
@@ -256,10 +269,10 @@ fn keep(
         state.index.open_segment(head.number);
         state.salts.insert(head.number, head.salt);
     }
-    for ((job, accept), (offset, len)) in jobs.iter().zip(accepts).zip(&written.spans) {
+    for ((offered, accept), (offset, len)) in group.iter().zip(accepts).zip(&written.spans) {
         state.index.accepted(Extent { segment: written.segment, offset: *offset, len: *len }, accept);
-        state.cache.insert(job.seq, job.message.clone());
-        state.answer(job.seq, &Ok(()));
+        state.cache.insert(offered.seq, offered.message.clone());
+        state.answer(offered.seq, &Ok(()));
     }
     state.index.wrote_notes(notes);
     state.index.reserved(reserve.unwrap_or(0));
@@ -269,11 +282,11 @@ fn keep(
     state.disk = DiskHealth::Ok;
 }
 
-fn refuse(state: &mut State, jobs: &[AcceptJob], notes: Vec<Note>, reason: String) {
+fn refuse(state: &mut State, group: &[Offered], notes: Vec<Note>, reason: String) {
     state.index.return_notes(notes);
-    for job in jobs {
-        state.index.refused(job.seq);
-        state.answer(job.seq, &Err(AcceptError::Disk { reason: reason.clone() }));
+    for offered in group {
+        state.index.refused(offered.seq);
+        state.answer(offered.seq, &Err(AcceptError::Disk { reason: reason.clone() }));
     }
     state.disk = DiskHealth::Failing { reason };
 }

@@ -35,7 +35,7 @@ pub use record::{DropReason, RECORD_MAX};
 pub use recover::Opened;
 pub use shared::{DiskHealth, OutboxStatus};
 
-use disk::{AcceptJob, Job, Writer};
+use disk::{AcceptJob, Job, Offered, Writer};
 use files::{DirLock, Files, RealFiles};
 use index::{Next, Offer};
 use reader::{ReadFault, ReadJob};
@@ -180,7 +180,7 @@ impl Outbox {
                 Offer::Known(seq) => Ok((seq, state.index.is_settled(seq), wait_for(state, seq, true))),
                 Offer::New(seq) => {
                     // Sent under the lock, so that the log has the order of the numbers.
-                    let job = AcceptJob { seq, accepted_unix_ms: now, message, _room: room };
+                    let job = AcceptJob { offered: Offered { seq, accepted_unix_ms: now, message }, room };
                     self.inner.jobs.send(Job::Accept(job)).map_err(|_| AcceptError::Closed)?;
                     state.waiters.insert(seq, Vec::new());
                     Ok((seq, false, wait_for(state, seq, false)))
