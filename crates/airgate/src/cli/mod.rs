@@ -2,7 +2,9 @@
 
 mod at;
 mod auth;
+mod config;
 mod credentials;
+mod docs;
 mod fail;
 mod publish;
 mod run;
@@ -39,6 +41,12 @@ enum Command {
     Credentials(credentials::Args),
     /// Send one AT command to the module through the daemon (operators only).
     At(at::Args),
+    /// Show the configuration in effect, or an example to start from.
+    Config(config::Args),
+    /// Print the completions of a shell.
+    Completions(docs::Completions),
+    /// Print the manual page, or write all of them into a directory.
+    Man(docs::Man),
 }
 
 /// Where the daemon's socket is.
@@ -60,6 +68,9 @@ pub fn main() -> ExitCode {
         Command::Auth(args) => auth::main(&args),
         Command::Credentials(args) => credentials::main(&args),
         Command::At(args) => at::main(&args),
+        Command::Config(args) => config::main(&args),
+        Command::Completions(args) => docs::completions(&args),
+        Command::Man(args) => docs::man(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -61,7 +61,10 @@ impl Credentials {
                     );
                 }
                 Some(_) => {}
-                None => found = Some((name, secret)),
+                None => {
+                    findings.places.insert(format!("cloud.{key}"), Place::File(path.to_owned()));
+                    found = Some((name, secret));
+                }
             }
         }
         found.map(|(_, secret)| secret)

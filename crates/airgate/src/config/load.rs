@@ -1,5 +1,6 @@
 //! From a path and an environment to a configuration.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ pub struct Loaded {
     pub notices: Vec<Notice>,
     /// The files that were read, in the order in which they apply.
     pub files: Vec<PathBuf>,
+    /// Where each key was given, by its dotted name.
+    pub(super) places: BTreeMap<String, Place>,
 }
 
 /// Loads `path` (absent: [`DEFAULT_PATH`], which may be missing when the environment says enough), then
@@ -64,7 +67,9 @@ pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) ->
     let credentials = Credentials::new(&variables);
     let config = weigh(layers, &mut findings, &credentials, path.is_none() && files.is_empty());
     match config {
-        Some(config) if findings.errors.is_empty() => Ok(Loaded { config, notices: findings.notices, files }),
+        Some(config) if findings.errors.is_empty() => {
+            Ok(Loaded { config, notices: findings.notices, files, places: findings.places })
+        }
         _ => {
             findings.errors.sort_by_key(|error| position(error, &files));
             Err(findings.errors)

@@ -12,6 +12,7 @@
 
 mod cloud;
 mod credentials;
+mod effective;
 mod env;
 mod error;
 mod keys;
@@ -31,6 +32,7 @@ mod validate;
 mod walk;
 
 pub use cloud::{Aliyun, AliyunAuth, Cloud, DeviceName, Login, Mqtt, Provider, SignMethod, Tls};
+pub use effective::Setting;
 pub use error::{ConfigError, Notice, NoticeKind, Place};
 pub use load::{DEFAULT_PATH, EXAMPLE, Loaded, load};
 pub use model::{

@@ -68,6 +68,47 @@ fn every_key_of_the_schema_has_a_place_to_go_after_the_merge() {
     assert_eq!((raw.route.len(), raw.app.len()), (1, 1));
 }
 
+/// The keys in effect of the example, set whole but for these keys.
+fn in_effect(provider: &str, without: &[&str]) -> BTreeSet<String> {
+    let text = uncommented().replace("provider = \"aliyun\"", &format!("provider = \"{provider}\""));
+    let stays = |line: &&str| line.split_once('=').is_none_or(|(key, _)| !without.contains(&key.trim()));
+    let text: Vec<_> = text.lines().filter(stays).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("airgate.toml");
+    std::fs::write(&file, text.join("\n")).unwrap();
+    let loaded = super::load(Some(&file), std::iter::empty()).unwrap_or_else(|errors| panic!("{errors:#?}"));
+    loaded.settings().into_iter().map(|setting| setting.key).collect()
+}
+
+#[test]
+fn every_key_is_among_the_settings_in_effect() {
+    const MQTT: &[&str] = &["client_id", "username", "password", "topic_prefix"];
+    const ALIYUN: &[&str] = &[
+        "product_key",
+        "instance_id",
+        "region",
+        "device_name",
+        "device_secret",
+        "product_secret",
+        "auth",
+        "sign_method",
+    ];
+    const FILES: &[&str] = &["device_secret_file", "password_file"];
+    let mut shown = in_effect("mqtt", &[FILES, ALIYUN, &["version_file", "group"]].concat());
+    let with_device_secret = [FILES, MQTT, &["region", "product_secret", "version", "user"]].concat();
+    shown.extend(in_effect("aliyun", &with_device_secret));
+    let registered = [FILES, MQTT, &["instance_id", "device_secret", "auth", "version", "user"]].concat();
+    shown.extend(in_effect("aliyun", &registered));
+    let mut all = BTreeSet::new();
+    names(SECTIONS, "", &mut all);
+    // A secret is shown under its own key, whichever way it came; the alternative to a GPIO line is a command.
+    for key in ["cloud.device_secret_file", "cloud.password_file", "modem.reset.command"] {
+        assert!(all.remove(key), "{key}");
+    }
+    all.retain(|key| !shown.iter().any(|shown| shown == key || shown.starts_with(&format!("{key}."))));
+    assert_eq!(all.into_iter().filter(|key| !key.ends_with(']')).collect::<Vec<_>>(), [""; 0]);
+}
+
 #[test]
 fn keys_that_are_checked_but_not_acted_on_say_so() {
     let (findings, _) = walked(&uncommented());

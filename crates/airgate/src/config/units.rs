@@ -69,6 +69,31 @@ pub(super) fn rate(text: &str) -> Result<(u32, Duration), String> {
     Ok((count, Duration::from_millis(ms)))
 }
 
+/// Bytes in the largest binary unit in which they are whole: `64 MiB`.
+pub(super) fn show_size(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(factor, _)| bytes > 0 && bytes.is_multiple_of(*factor)) {
+        Some((factor, unit)) => format!("{} {unit}", bytes / factor),
+        None => format!("{bytes} B"),
+    }
+}
+
+/// A duration in the largest unit in which it is whole: `7d`.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let units = [(86_400_000_u64, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    match units.into_iter().find(|(factor, _)| ms > 0 && ms.is_multiple_of(*factor)) {
+        Some((factor, unit)) => format!("{}{unit}", ms / factor),
+        None => format!("{ms}ms"),
+    }
+}
+
+/// The unit that is this long: what follows the stroke of a rate.
+pub(super) fn unit_of(per: Duration) -> &'static str {
+    let unit = TIMES.iter().find(|(_, ms)| u128::from(*ms) == per.as_millis());
+    unit.map_or("s", |(name, _)| name)
+}
+
 /// Parts a leading number from what follows it.
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
@@ -153,7 +178,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_shown_reads_back_as_the_same_in_the_largest_unit() {
+        assert_eq!(show_size(64 << 20), "64 MiB");
+        assert_eq!(show_size(30_000_000), "30000000 B");
+        assert_eq!(show_duration(Duration::from_secs(7 * 86_400)), "7d");
+        assert_eq!(show_duration(Duration::from_secs(5_400)), "90min");
+        assert_eq!(unit_of(Duration::from_secs(60)), "min");
+    }
+
     proptest! {
+        #[test]
+        fn shown_sizes_and_durations_come_back(n in 0_u64..1 << 50) {
+            prop_assert_eq!(size(&show_size(n)), Ok(n));
+            prop_assert_eq!(duration(&show_duration(Duration::from_millis(n))), Ok(Duration::from_millis(n)));
+        }
+
         #[test]
         fn no_text_panics(text in "\\PC{0,24}") {
             let _ = (size(&text), duration(&text), fraction(&text), rate(&text));

@@ -1,0 +1,239 @@
+//! The configuration as it is in effect, key by key, for a person or a script: what each value is and where it came from.
+
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Value;
+
+use super::error::Place;
+use super::load::Loaded;
+use super::units;
+use super::{
+    Aliyun, AliyunAuth, Apn, ApnAuth, App, Budget, Config, DeviceName, Mqtt, Provider, Reset, Route, SignMethod, Tls,
+    Version, WhenFull, WhenSpent, Who,
+};
+
+/// What stands for a secret.
+const MASK: &str = "********";
+
+/// One key and its value in effect.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// The dotted name: `modem.port`, `route[0].from`.
+    pub key: String,
+    /// Its value, as it would stand in the file; a secret is masked.
+    pub value: Value,
+    /// Where it was given; `None`: nowhere, it is the default or follows from other keys.
+    pub from: Option<Place>,
+}
+
+impl Loaded {
+    /// Every setting in effect, in the order of the annotated example. What has no value (no APN, no budget) is left out.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut list = List::default();
+        list.config(&self.config);
+        let place = |key: &str| self.place_of(key);
+        list.0.into_iter().map(|(key, value)| Setting { from: place(&key), key, value }).collect()
+    }
+
+    /// Where a key was given: itself, or the table that says it.
+    fn place_of(&self, key: &str) -> Option<Place> {
+        let mut name = key;
+        loop {
+            if let Some(place) = self.places.get(name) {
+                return Some(place.clone());
+            }
+            // A part of an inline table; a section says nothing about a key that is not in it.
+            name = name.rsplit_once('.').map(|(table, _)| table).filter(|table| table.contains('.'))?;
+        }
+    }
+}
+
+#[derive(Default)]
+struct List(Vec<(String, Value)>);
+
+impl List {
+    fn set(&mut self, key: &str, value: impl Into<Value>) {
+        self.0.push((key.to_owned(), value.into()));
+    }
+
+    fn some(&mut self, key: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.set(key, value);
+        }
+    }
+
+    fn config(&mut self, config: &Config) {
+        self.modem(config);
+        self.cloud(config);
+        let outbox = &config.outbox;
+        self.set("outbox.dir", path(&outbox.dir));
+        self.set("outbox.max_bytes", units::show_size(outbox.max_bytes));
+        self.set("outbox.max_age", units::show_duration(outbox.max_age));
+        self.set(
+            "outbox.when_full",
+            match outbox.when_full {
+                WhenFull::DropOldest => "drop_oldest",
+                WhenFull::Refuse => "refuse",
+            },
+        );
+        self.set("outbox.commit_window_ms", millis(outbox.commit_window));
+        self.set("local.socket", path(&config.local.socket));
+        self.set("local.mqtt_socket", path(&config.local.mqtt_socket));
+        self.set("local.max_line", units::show_size(config.local.max_line as u64));
+        match &config.ota.version {
+            Some(Version::Given(version)) => self.set("ota.version", version.as_str()),
+            Some(Version::File(file)) => self.set("ota.version_file", path(file)),
+            None => {}
+        }
+        self.some("ota.hook", config.ota.hook.as_deref().map(path));
+        for (name, version) in &config.ota.modules {
+            self.set(&format!("ota.modules.{name}"), version.as_str());
+        }
+        self.set("log.level", config.log.level.as_str().to_ascii_lowercase());
+        if let Some(budget) = &config.budget {
+            self.budget(budget);
+        }
+        for (number, route) in config.routes.iter().enumerate() {
+            self.route(&format!("route[{number}]"), route);
+        }
+        for (number, app) in config.apps.iter().enumerate() {
+            self.app(&format!("app[{number}]"), app);
+        }
+    }
+
+    fn modem(&mut self, config: &Config) {
+        let modem = &config.modem;
+        self.set("modem.port", path(&modem.port));
+        self.set("modem.baud", i64::from(modem.baud.unwrap_or(0)));
+        self.some("modem.max_baud", modem.max_baud.map(i64::from));
+        self.some("modem.sim_pin", modem.sim_pin.as_ref().map(|_| MASK));
+        if let Some(Apn { name, login }) = &modem.apn {
+            self.set("modem.apn.name", name.as_str());
+            if let Some(login) = login {
+                self.set("modem.apn.user", login.user.as_str());
+                self.some("modem.apn.password", login.password.as_ref().map(|_| MASK));
+                self.set(
+                    "modem.apn.auth",
+                    match login.auth {
+                        ApnAuth::Pap => "pap",
+                        ApnAuth::Chap => "chap",
+                    },
+                );
+            }
+        }
+        match &modem.reset {
+            Some(Reset::Gpio { chip, line, active_high, hold }) => {
+                self.set("modem.reset.gpio", format!("{chip}/{line}"));
+                self.set("modem.reset.active", if *active_high { "high" } else { "low" });
+                self.set("modem.reset.hold_ms", millis(*hold));
+            }
+            Some(Reset::Command { program, arguments }) => {
+                let program = path(program);
+                self.set(
+                    "modem.reset.command",
+                    std::iter::once(&program).chain(arguments).cloned().collect::<Vec<_>>(),
+                );
+            }
+            None => {}
+        }
+    }
+
+    fn cloud(&mut self, config: &Config) {
+        let cloud = &config.cloud;
+        match &cloud.provider {
+            Provider::Aliyun(aliyun) => self.aliyun(aliyun),
+            Provider::Mqtt(mqtt) => self.mqtt(mqtt),
+        }
+        match &cloud.tls {
+            Tls::Off => self.set("cloud.tls", false),
+            Tls::On { verify, ca_file } => {
+                self.set("cloud.tls.verify", *verify);
+                self.some("cloud.tls.ca_file", ca_file.as_deref().map(path));
+            }
+        }
+        self.some("cloud.host", cloud.host.as_deref());
+        self.some("cloud.port", cloud.port.map(i64::from));
+        self.set("cloud.keepalive_s", i64::from(cloud.keepalive_s));
+    }
+
+    fn aliyun(&mut self, aliyun: &Aliyun) {
+        self.set("cloud.provider", "aliyun");
+        self.set("cloud.product_key", aliyun.product_key.as_str());
+        match &aliyun.instance_id {
+            Some(instance) => self.set("cloud.instance_id", instance.as_str()),
+            None => self.set("cloud.region", aliyun.region.as_str()),
+        }
+        if let DeviceName::Given(name) = &aliyun.device_name {
+            self.set("cloud.device_name", name.as_str());
+        }
+        let (auth, secret) = match &aliyun.auth {
+            AliyunAuth::DeviceSecret(_) => ("device_secret", "cloud.device_secret"),
+            AliyunAuth::Register { .. } => ("register", "cloud.product_secret"),
+            AliyunAuth::RegisterNoPrereg { .. } => ("register_no_prereg", "cloud.product_secret"),
+        };
+        self.set("cloud.auth", auth);
+        self.set(secret, MASK);
+        self.set(
+            "cloud.sign_method",
+            match aliyun.sign_method {
+                SignMethod::HmacSha256 => "hmacsha256",
+                SignMethod::HmacSha1 => "hmacsha1",
+                SignMethod::HmacMd5 => "hmacmd5",
+            },
+        );
+    }
+
+    fn mqtt(&mut self, mqtt: &Mqtt) {
+        self.set("cloud.provider", "mqtt");
+        self.some("cloud.client_id", mqtt.client_id.as_deref());
+        if let Some(login) = &mqtt.login {
+            self.set("cloud.username", login.username.as_str());
+            self.some("cloud.password", login.password.as_ref().map(|_| MASK));
+        }
+        self.some("cloud.topic_prefix", mqtt.topic_prefix.as_deref());
+    }
+
+    fn budget(&mut self, budget: &Budget) {
+        self.set("budget.monthly_bytes", units::show_size(budget.monthly_bytes));
+        self.set("budget.reset_day", i64::from(budget.reset_day));
+        self.set("budget.warn_at", budget.warn_at);
+        self.set(
+            "budget.when_spent",
+            match budget.when_spent {
+                WhenSpent::AlarmsOnly => "alarms_only",
+                WhenSpent::Stop => "stop",
+                WhenSpent::Warn => "warn",
+            },
+        );
+    }
+
+    fn route(&mut self, row: &str, route: &Route) {
+        self.set(&format!("{row}.from"), route.from.as_str());
+        self.some(&format!("{row}.to"), route.to.as_deref());
+        self.some(&format!("{row}.qos"), route.qos.map(i64::from));
+        self.some(&format!("{row}.priority"), route.priority.map(i64::from));
+        self.some(&format!("{row}.ttl"), route.ttl.map(units::show_duration));
+    }
+
+    fn app(&mut self, row: &str, app: &App) {
+        match &app.who {
+            Who::User(user) => self.set(&format!("{row}.user"), user.as_str()),
+            Who::Group(group) => self.set(&format!("{row}.group"), group.as_str()),
+        }
+        self.set(&format!("{row}.publish"), app.publish.clone());
+        self.set(&format!("{row}.subscribe"), app.subscribe.clone());
+        self.set(&format!("{row}.operator"), app.operator);
+        let rate = app.rate.map(|rate| format!("{}/{}", rate.count, units::unit_of(rate.per)));
+        self.some(&format!("{row}.rate"), rate);
+        self.some(&format!("{row}.max_queued_bytes"), app.max_queued_bytes.map(units::show_size));
+    }
+}
+
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
