@@ -3,8 +3,9 @@
 //!
 //! A room each, top to bottom in the order in which a message goes: `local`, `router`, `outbox`, `session`, `uplink`.
 //! Rooms talk through typed channels; no room reaches over its neighbour. `daemon` puts them together, `status` draws
-//! what is visible of them.
+//! what is visible of them; `check` goes the way from the configuration to the cloud once and names what fails.
 
+pub mod check;
 pub mod cli;
 pub mod cloud;
 pub mod config;

@@ -40,6 +40,11 @@ impl Fail {
         Self { exit: 2, lines: lines.collect() }
     }
 
+    /// A rung on the way to the cloud does not hold: exit code 1.
+    pub(super) fn check(rung: &str, what: &str, hint: &str) -> Self {
+        Self::new(1, "check_failed", format!("{rung}: {what}"), hint)
+    }
+
     /// Says it and tells the exit code.
     pub(super) fn show(&self) -> ExitCode {
         for line in &self.lines {

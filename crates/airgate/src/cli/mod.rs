@@ -2,6 +2,7 @@
 
 mod at;
 mod auth;
+mod check;
 mod config;
 mod credentials;
 mod docs;
@@ -33,6 +34,8 @@ enum Command {
     Pub(publish::Args),
     /// Print messages that come from the cloud.
     Sub(subscribe::Args),
+    /// Climb from the configuration to the cloud; name the first rung that fails and what to do.
+    Check(check::Args),
     /// Show what is going on.
     Status(status::Args),
     /// Show what sign-in would use, without any connection.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::main(&args),
         Command::Pub(args) => publish::main(args),
         Command::Sub(args) => subscribe::main(args),
+        Command::Check(args) => check::main(&args),
         Command::Status(args) => status::main(&args),
         Command::Auth(args) => auth::main(&args),
         Command::Credentials(args) => credentials::main(&args),

@@ -1,0 +1,192 @@
+//! `airgate check`: from the configuration file to the cloud, rung by rung; the first rung that fails says what to do.
+//!
+//! Without a running daemon the port is opened and listened to ([`heard`], [`port`]), then the driver goes the way that
+//! the daemon goes ([`module`]). Beside a running daemon, which owns the port, its status tells how far it is ([`daemon`]).
+//! Nothing is changed: no device is registered, no message is sent.
+
+pub mod daemon;
+pub mod heard;
+pub mod module;
+pub mod port;
+
+use serde::Serialize;
+
+/// The rungs, in the order in which they are climbed. Their names in JSON are stable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rung {
+    /// The configuration.
+    File,
+    /// The serial port is there.
+    Port,
+    /// We may use it, and nobody else does.
+    Rights,
+    /// No login console or kernel console is on it.
+    Console,
+    /// Something answers `AT`.
+    Answer,
+    /// It is the AT firmware.
+    Image,
+    /// Its version is one that is known to work.
+    Firmware,
+    /// There is a SIM card, and it is unlocked.
+    Sim,
+    /// There is a signal.
+    Signal,
+    /// The network has taken the card.
+    Registration,
+    /// There is an address.
+    Pdp,
+    /// The module knows the time, which TLS needs.
+    Clock,
+    /// The cloud can be reached.
+    Connection,
+    /// The cloud takes us.
+    SignIn,
+}
+
+impl Rung {
+    /// All of them.
+    pub const ALL: [Self; 14] = [
+        Self::File,
+        Self::Port,
+        Self::Rights,
+        Self::Console,
+        Self::Answer,
+        Self::Image,
+        Self::Firmware,
+        Self::Sim,
+        Self::Signal,
+        Self::Registration,
+        Self::Pdp,
+        Self::Clock,
+        Self::Connection,
+        Self::SignIn,
+    ];
+
+    /// For a person.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::File => "configuration",
+            Self::Port => "serial port",
+            Self::Rights => "rights",
+            Self::Console => "no console on it",
+            Self::Answer => "answers AT",
+            Self::Image => "AT firmware",
+            Self::Firmware => "firmware version",
+            Self::Sim => "SIM card",
+            Self::Signal => "signal",
+            Self::Registration => "registration",
+            Self::Pdp => "address (PDP)",
+            Self::Clock => "clock",
+            Self::Connection => "TCP/TLS",
+            Self::SignIn => "sign-in",
+        }
+    }
+}
+
+/// What came of a rung.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It holds.
+    Ok,
+    /// It holds, but something deserves a word.
+    Warning,
+    /// It does not hold.
+    Failed,
+    /// It was not tried, or cannot be told from here.
+    Skipped,
+}
+
+/// One rung and what was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Which.
+    pub rung: Rung,
+    /// How it stands.
+    pub state: State,
+    /// What was seen.
+    pub what: String,
+    /// What to do; empty when nothing is to be done.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+/// All rungs so far. Once one has failed, those above it are not reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    findings: Vec<Finding>,
+}
+
+/// A rung has failed: those above it cannot be tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop;
+
+impl Report {
+    fn add(&mut self, rung: Rung, state: State, what: impl Into<String>, hint: impl Into<String>) {
+        self.findings.push(Finding { rung, state, what: what.into(), hint: hint.into() });
+    }
+
+    /// The rung holds.
+    pub fn ok(&mut self, rung: Rung, what: impl Into<String>) {
+        self.add(rung, State::Ok, what, "");
+    }
+
+    /// The rung holds, with a word.
+    pub fn warn(&mut self, rung: Rung, what: impl Into<String>, hint: impl Into<String>) {
+        self.add(rung, State::Warning, what, hint);
+    }
+
+    /// The rung cannot be told.
+    pub fn skip(&mut self, rung: Rung, what: impl Into<String>) {
+        self.add(rung, State::Skipped, what, "");
+    }
+
+    /// The rung does not hold, and so ends the climb.
+    ///
+    /// # Errors
+    /// Always [`Stop`].
+    pub fn fail(&mut self, rung: Rung, what: impl Into<String>, hint: impl Into<String>) -> Result<(), Stop> {
+        self.add(rung, State::Failed, what, hint);
+        Err(Stop)
+    }
+
+    /// The first rung that failed.
+    pub fn failed(&self) -> Option<&Finding> {
+        self.findings.iter().find(|finding| finding.state == State::Failed)
+    }
+
+    /// One finding for every rung, in order; what was not reached is skipped.
+    pub fn findings(&self) -> Vec<Finding> {
+        let missing = |rung| Finding { rung, state: State::Skipped, what: "not reached".into(), hint: String::new() };
+        let found = |rung| self.findings.iter().find(|finding| finding.rung == rung).cloned();
+        Rung::ALL.into_iter().map(|rung| found(rung).unwrap_or_else(|| missing(rung))).collect()
+    }
+
+    /// As JSON: `ok`, `failed` (the name of the first rung that failed, or null) and `rungs`.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "ok": self.failed().is_none(),
+            "failed": self.failed().map(|finding| finding.rung),
+            "rungs": self.findings(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rungs_above_the_one_that_failed_are_told_as_not_reached() {
+        let mut report = Report::default();
+        report.ok(Rung::File, "fine");
+        assert_eq!(report.fail(Rung::Port, "no such port", "look for it"), Err(Stop));
+        let findings = report.findings();
+        assert_eq!(findings.len(), Rung::ALL.len());
+        assert_eq!(findings[1].state, State::Failed);
+        assert!(findings[2..].iter().all(|finding| finding.state == State::Skipped));
+        assert_eq!(report.to_json()["failed"], "port");
+    }
+}
