@@ -3,6 +3,7 @@
 mod answer;
 mod config;
 mod credential;
+pub mod dialogue;
 mod https;
 mod ota;
 mod refusal;
@@ -13,6 +14,7 @@ mod topics;
 pub use answer::AnswerError;
 pub use config::{Config, Instance};
 pub use credential::Credential;
+pub use dialogue::Dialogue;
 pub use https::{HttpsError, HttpsRequest};
 pub use register::{Registration, RegistrationConfig, RegistrationMode, SecureMode};
 pub use sign::SignMethod;
@@ -46,7 +48,7 @@ impl Aliyun {
     pub(crate) fn on_connected(&self, version: Option<&str>) -> Vec<Action> {
         let mut actions = vec![Action::Subscribe { filter: self.upgrade_topic(), qos: Qos::AtLeastOnce }];
         if let Some(version) = version {
-            let payload = ota::version_report(version);
+            let payload = ota::version_report(version, None);
             actions.push(Action::Publish { topic: self.inform_topic(), payload, qos: Qos::AtLeastOnce });
         }
         actions

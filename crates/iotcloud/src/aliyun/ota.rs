@@ -2,6 +2,7 @@
 //!
 //! Source: Alibaba Cloud IoT Platform documentation, "Perform OTA updates": message formats.
 
+use super::dialogue::WrapError;
 use crate::Incoming;
 use crate::ota::{Digest, OtaFile, OtaJob, OtaSource, lower_hex};
 use serde::Deserialize;
@@ -10,9 +11,56 @@ use serde_json::{Map, Value, json};
 /// The platform's word for success in an upgrade message. Device replies elsewhere use 200.
 const SUCCESS: [&str; 2] = ["1000", "200"];
 
+/// Longest version or module name, in bytes. Source: "Perform OTA updates": 64 characters.
+const MAX_NAME: usize = 64;
+
 /// What the device says after each sign-in and after an upgrade. Nobody answers it, so its id need not differ.
-pub(super) fn version_report(version: &str) -> Vec<u8> {
-    json!({"id": "1", "params": {"version": version}}).to_string().into_bytes()
+/// Without a module it is the version of the whole device.
+pub(super) fn version_report(version: &str, module: Option<&str>) -> Vec<u8> {
+    let mut params = json!({"version": version});
+    if let (Some(module), Value::Object(params)) = (module, &mut params) {
+        params.insert("module".into(), module.into());
+    }
+    json!({"id": "1", "params": params}).to_string().into_bytes()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VersionIn {
+    version: String,
+    module: Option<String>,
+}
+
+/// A program's report of a version: `{"version":"1.2.0","module":"mcu"}`, the module or `None` first.
+pub(super) fn read_version(payload: &[u8]) -> Result<(Option<String>, String), WrapError> {
+    let report: VersionIn = serde_json::from_slice(payload).map_err(|e| WrapError::NotJson(e.to_string()))?;
+    let fits = |name: &str| (1..=MAX_NAME).contains(&name.len());
+    if !fits(&report.version) || !report.module.as_deref().is_none_or(fits) {
+        return Err(WrapError::Field("`version` and `module` must be 1 to 64 bytes long"));
+    }
+    Ok((report.module.filter(|module| module != "default"), report.version))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProgressIn {
+    step: i8,
+    desc: Option<String>,
+    module: Option<String>,
+}
+
+/// A program's report of its progress, `{"step":50,"desc":"…","module":"mcu"}`, in the platform's words. The step is
+/// 1 to 100 per cent, or -1 (the upgrade failed), -2 (the download), -3 (the verification) or -4 (the flashing).
+pub(super) fn progress_report(payload: &[u8]) -> Result<Vec<u8>, WrapError> {
+    let report: ProgressIn = serde_json::from_slice(payload).map_err(|e| WrapError::NotJson(e.to_string()))?;
+    if !(1..=100).contains(&report.step) && !(-4..=-1).contains(&report.step) {
+        return Err(WrapError::Field("`step` must be 1 to 100, or -1 to -4 for a failure"));
+    }
+    let mut params = json!({"step": report.step.to_string(), "desc": report.desc.unwrap_or_default()});
+    if let (Some(module), Value::Object(params)) = (report.module, &mut params) {
+        params.insert("module".into(), module.into());
+    }
+    Ok(json!({"id": "1", "params": params}).to_string().into_bytes())
 }
 
 pub(super) fn read_upgrade(payload: &[u8]) -> Incoming {

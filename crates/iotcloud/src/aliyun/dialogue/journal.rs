@@ -1,0 +1,186 @@
+//! The gateway's own warnings, for the platform's log, when the platform asks for them.
+//!
+//! Source: Alibaba Cloud IoT Platform documentation, "Device log reporting".
+
+use super::Failure;
+use super::requests::Purpose;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+
+/// Lines in one message. Source: "Device log reporting".
+const AT_ONCE: usize = 40;
+/// Lines that wait; the oldest goes first.
+const KEPT: usize = 200;
+/// Longest text of a line, in bytes.
+const LINE: usize = 256;
+/// The most bytes of text in one message, so that it fits the module.
+const BYTES: usize = 2_048;
+/// Between messages, so that a fault that repeats itself does not eat the SIM card's quota.
+const REST_MS: u64 = 60_000;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// A fault that heals or can be lived with.
+    Warn,
+    /// A fault.
+    Error,
+}
+
+/// A line for the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// When, in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// How bad.
+    pub level: Level,
+    /// Which part of the gateway.
+    pub module: String,
+    /// What. Cut at 256 bytes.
+    pub text: String,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    lines: VecDeque<LogLine>,
+    mode: Mode,
+    /// Lines of the message under way.
+    under_way: usize,
+    next_ms: u64,
+}
+
+/// Whether the platform wants logs.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// It is to be asked.
+    #[default]
+    Unknown,
+    Asked,
+    Off,
+    On,
+}
+
+impl Journal {
+    /// Of a message under way nobody knows whether it arrived: it is sent again.
+    pub(super) fn online(&mut self) {
+        self.under_way = 0;
+        if self.mode == Mode::Asked {
+            self.mode = Mode::Unknown;
+        }
+    }
+
+    pub(super) fn push(&mut self, mut line: LogLine) {
+        cut(&mut line.text, LINE);
+        cut(&mut line.module, 64);
+        // Those under way are at the front and stay until it is known what became of them.
+        if self.lines.len() >= KEPT {
+            self.lines.remove(self.under_way);
+        }
+        self.lines.push_back(line);
+    }
+
+    /// `{"getType":"content","content":{"mode":0|1}}`, as a reply or by itself.
+    pub(super) fn told(&mut self, data: &Value) {
+        let mode = data.get("content").and_then(|content| content.get("mode"));
+        let is_on = mode.is_some_and(|mode| mode == 1 || mode == "1");
+        self.mode = if is_on { Mode::On } else { Mode::Off };
+    }
+
+    /// The platform has no log configuration for us, or did not say.
+    pub(super) fn not_told(&mut self, failure: &Failure) {
+        self.mode = match failure {
+            Failure::Refused { .. } | Failure::NotSubscribed => Mode::Off,
+            _ => Mode::Unknown,
+        };
+    }
+
+    pub(super) fn posted(&mut self, is_kept: bool) {
+        if is_kept {
+            self.lines.drain(..self.under_way.min(self.lines.len()));
+        }
+        self.under_way = 0;
+    }
+
+    /// What is to be said now: path, parameters and for whom the reply is.
+    pub(super) fn speak(&mut self, now_ms: u64) -> Option<(&'static str, Value, Purpose)> {
+        if now_ms < self.next_ms {
+            return None;
+        }
+        match self.mode {
+            Mode::Unknown => {
+                self.mode = Mode::Asked;
+                self.next_ms = now_ms + REST_MS;
+                let params = json!({"configScope": "device", "getType": "content"});
+                Some(("thing/config/log/get", params, Purpose::LogConfig))
+            }
+            Mode::On if !self.lines.is_empty() && self.under_way == 0 => {
+                self.next_ms = now_ms + REST_MS;
+                let mut bytes = 0;
+                let fit = self.lines.iter().take(AT_ONCE).take_while(|line| {
+                    bytes += line.text.len();
+                    bytes <= BYTES
+                });
+                let lines: Vec<Value> = fit.map(shown).collect();
+                self.under_way = lines.len();
+                Some(("thing/log/post", Value::Array(lines), Purpose::LogPost))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<u64> {
+        let waits = match self.mode {
+            Mode::Unknown => true,
+            Mode::On => !self.lines.is_empty() && self.under_way == 0,
+            Mode::Asked | Mode::Off => false,
+        };
+        waits.then_some(self.next_ms)
+    }
+}
+
+/// At most so many bytes of it, and whole characters.
+fn cut(text: &mut String, bytes: usize) {
+    let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    text.truncate(end.unwrap_or_default());
+}
+
+fn shown(line: &LogLine) -> Value {
+    let level = match line.level {
+        Level::Warn => "WARN",
+        Level::Error => "ERROR",
+    };
+    json!({
+        "utcTime": utc(line.unix_ms), "logLevel": level, "module": line.module, "code": "", "traceContext": "",
+        "logContent": line.text,
+    })
+}
+
+/// `2020-03-06T15:15:27.000+0000`
+fn utc(unix_ms: u64) -> String {
+    let (days, rest) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+    // Days since 0000-03-01, in eras of 400 years, so that the leap day comes last. Source: H. Hinnant, "chrono-compatible
+    // low-level date algorithms".
+    let z = days + 719_468;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second, ms) = (rest / 3_600_000, rest / 60_000 % 60, rest / 1_000 % 60, rest % 1_000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}+0000")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        assert_eq!(utc(0), "1970-01-01T00:00:00.000+0000");
+        assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00.000+0000");
+        assert_eq!(utc(1_583_507_727_123), "2020-03-06T15:15:27.123+0000");
+        assert_eq!(utc(4_102_444_799_999), "2099-12-31T23:59:59.999+0000");
+    }
+}
