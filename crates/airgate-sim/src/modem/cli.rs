@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::engine::Setup;
 use super::handle::{Modem, Options};
 use super::profile::Profile;
+use super::route::Route;
 
 /// A simulated Air780E on a pty.
 #[derive(Debug, clap::Args)]
@@ -17,9 +18,12 @@ pub struct Args {
     /// Where to link the pty; an old symbolic link is replaced
     #[arg(long, value_name = "PATH")]
     link: PathBuf,
-    /// Connect here, whatever host the AT command names
+    /// Connect to MQTT here, whatever host the AT command names
     #[arg(long, value_name = "HOST:PORT")]
     broker: Option<String>,
+    /// Let a name (or a name with a port) lead to this address; may be repeated
+    #[arg(long = "route", value_name = "HOST[:PORT]=HOST:PORT")]
+    routes: Vec<Route>,
     /// Line rate in bits per second; 0: as fast as it goes
     #[arg(long, value_name = "N", default_value_t = 115_200)]
     baud: u32,
@@ -67,7 +71,14 @@ impl Args {
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(usual.unix_time, |time| time.as_secs()),
             ..usual
         };
-        Options { link: Some(self.link), broker: self.broker, profile: self.profile, setup, log: self.log }
+        Options {
+            link: Some(self.link),
+            broker: self.broker,
+            routes: self.routes,
+            profile: self.profile,
+            setup,
+            log: self.log,
+        }
     }
 }
 

@@ -14,6 +14,7 @@ use super::net::Net;
 use super::profile::Profile;
 use super::pty::Pty;
 use super::record::Record;
+use super::route::Route;
 use super::shell::{Control, Counters, Shell};
 use super::throttle::Throttle;
 
@@ -22,8 +23,10 @@ use super::throttle::Throttle;
 pub struct Options {
     /// Where to link the pty; `None`: the pty's own path is used.
     pub link: Option<PathBuf>,
-    /// `host:port` to connect to, whatever an AT command names.
+    /// `host:port` of the MQTT broker, whatever an AT command names.
     pub broker: Option<String>,
+    /// Where else connections to certain names go.
+    pub routes: Vec<Route>,
     /// How it answers.
     pub profile: Profile,
     /// What it is and what its line is like.
@@ -57,7 +60,7 @@ impl Modem {
     /// When no pty is to be had, or the link or the log cannot be made.
     pub fn start(options: Options) -> io::Result<Self> {
         let pty = Arc::new(Pty::open(options.link.as_deref())?);
-        let (net, events) = Net::new(options.broker);
+        let (net, events) = Net::new(options.broker, options.routes);
         let (control, commands) = channel(8);
         let counters = Arc::new(Counters::default());
         let baud = options.setup.baud;

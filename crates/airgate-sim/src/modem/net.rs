@@ -5,11 +5,12 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use super::engine::{NetEvent, Output, Tls};
+use super::engine::{Failure, NetEvent, Output, Service, Tls};
+use super::route::Route;
 use super::tls;
 
 /// Bytes read at a time.
@@ -18,23 +19,25 @@ const READ_MAX: usize = 16 * 1024;
 /// The open connections by their numbers.
 #[derive(Debug)]
 pub(super) struct Net {
-    /// Goes before the host and port that the command names.
+    /// Goes before the host and port that the command names, for MQTT.
     broker: Option<String>,
+    routes: Vec<Route>,
     events: UnboundedSender<NetEvent>,
     open: HashMap<u64, (UnboundedSender<Bytes>, JoinHandle<()>)>,
 }
 
 impl Net {
-    pub(super) fn new(broker: Option<String>) -> (Self, UnboundedReceiver<NetEvent>) {
+    pub(super) fn new(broker: Option<String>, routes: Vec<Route>) -> (Self, UnboundedReceiver<NetEvent>) {
         let (events, receiver) = unbounded_channel();
-        (Self { broker, events, open: HashMap::new() }, receiver)
+        (Self { broker, routes, events, open: HashMap::new() }, receiver)
     }
 
     /// Does what the engine asks of the network.
     pub(super) fn perform(&mut self, output: Output) {
         match output {
-            Output::Open { id, host, port, tls } => {
-                let address = self.broker.clone().unwrap_or_else(|| format!("{host}:{port}"));
+            Output::Open { id, service, host, port, tls } => {
+                let broker = self.broker.clone().filter(|_| service == Service::Mqtt);
+                let address = broker.unwrap_or_else(|| Route::resolve(&self.routes, &host, port));
                 let (sender, receiver) = unbounded_channel();
                 let task = tokio::spawn(connection(id, address, tls, receiver, self.events.clone()));
                 self.open.insert(id, (sender, task));
@@ -54,7 +57,7 @@ impl Net {
 
     /// Forgets a connection that has ended by itself.
     pub(super) fn ended(&mut self, event: &NetEvent) {
-        if let NetEvent::Failed(id) | NetEvent::Closed(id) = event {
+        if let NetEvent::Failed(id, _) | NetEvent::Closed(id) = event {
             self.open.remove(id);
         }
     }
@@ -77,12 +80,17 @@ impl Drop for Net {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-async fn dial(address: &str, tls: Option<Tls>) -> io::Result<Box<dyn Stream>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
+async fn dial(address: &str, tls: Option<Tls>) -> Result<Box<dyn Stream>, (Failure, io::Error)> {
+    let addresses: Vec<_> = lookup_host(address).await.map_err(|error| (Failure::Name, error))?.collect();
+    let unreachable = |error| (Failure::Unreachable, error);
+    let stream = TcpStream::connect(&addresses[..]).await.map_err(unreachable)?;
+    stream.set_nodelay(true).map_err(unreachable)?;
     Ok(match tls {
         None => Box::new(stream),
-        Some(tls) => Box::new(tls::handshake(stream, &tls).await?),
+        Some(tls) => {
+            let prepared = tls::prepare(&tls).map_err(|error| (Failure::TlsSetup, error))?;
+            Box::new(prepared.handshake(stream).await.map_err(|error| (Failure::TlsAlert, error))?)
+        }
     })
 }
 
@@ -97,9 +105,9 @@ async fn connection(
     let tell = |event| drop(events.send(event));
     let mut stream = match dial(&address, tls).await {
         Ok(stream) => stream,
-        Err(error) => {
-            tracing::info!(%address, %error, "connection failed");
-            return tell(NetEvent::Failed(id));
+        Err((failure, error)) => {
+            tracing::info!(%address, ?failure, %error, "connection failed");
+            return tell(NetEvent::Failed(id, failure));
         }
     };
     tell(NetEvent::Opened(id));

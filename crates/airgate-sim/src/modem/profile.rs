@@ -59,6 +59,15 @@ pub enum Oversize {
     Truncate,
 }
 
+/// What becomes of an HTTP answer above [`Profile::http_buffer`]; the vendor promises "an error URC" without its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HttpOverflow {
+    /// `+HTTPACTION` with 602 in place of the status, and the length of what was kept.
+    NoMemory,
+    /// `+HTTPACTION` as if all were well, with the length of what was kept.
+    Cut,
+}
+
 /// The zone in which `AT+CCLK?` shows the time once the network has set it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockZone {
@@ -137,6 +146,20 @@ pub struct Profile {
     pub clock_zone: ClockZone,
     /// Bytes of the file system in RAM.
     pub file_space: usize,
+    /// Bytes of an HTTP answer that are kept.
+    pub http_buffer: usize,
+    /// See [`HttpOverflow`].
+    pub http_overflow: HttpOverflow,
+    /// `+HTTPREAD:n` (as the manual prints it) instead of `+HTTPREAD: n` (as all logs have it).
+    pub http_tight: bool,
+    /// An empty line between the bytes of `AT+HTTPREAD` and `OK`.
+    pub http_blank_line: bool,
+    /// `+HTTPACTION` comes once for every piece of the answer, with the length so far.
+    pub http_action_repeats: bool,
+    /// A request that fails at once gives a CME error in place of `OK`, and the URC none the less.
+    pub http_error_first: bool,
+    /// `AT+SAPBR=1,1` on an open bearer is `OK`; otherwise CME error 3.
+    pub bearer_reopens: bool,
     /// URCs are kept back this long, and let out between an information text and its `OK` if one comes by.
     pub hold_urcs: Duration,
     /// Output is torn at places drawn from the seed, with up to this pause between the pieces.
@@ -180,6 +203,13 @@ impl Profile {
             nitz: Nitz::FourDigits,
             clock_zone: ClockZone::Utc,
             file_space: 256 * 1024,
+            http_buffer: 4096,
+            http_overflow: HttpOverflow::NoMemory,
+            http_tight: false,
+            http_blank_line: false,
+            http_action_repeats: false,
+            http_error_first: false,
+            bearer_reopens: false,
             hold_urcs: Duration::ZERO,
             tear: None,
         }
@@ -249,6 +279,11 @@ impl Profile {
             cache_form: CacheForm::Tight,
             nitz: Nitz::Any,
             clock_zone: ClockZone::UtcDigitsLocalZone,
+            http_overflow: HttpOverflow::Cut,
+            http_tight: true,
+            http_blank_line: true,
+            http_action_repeats: true,
+            http_error_first: true,
             hold_urcs: Duration::from_millis(300),
             tear: Some(Duration::from_millis(6)),
             ..Self::v1161()

@@ -93,8 +93,21 @@ fn authorities(pem: &[u8], provider: &Arc<CryptoProvider>) -> io::Result<Arc<Web
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().map_err(io::Error::other)
 }
 
-/// Speaks TLS on a fresh connection.
-pub(super) async fn handshake(stream: TcpStream, tls: &Tls) -> io::Result<TlsStream<TcpStream>> {
+/// All that a handshake needs, checked.
+pub(super) struct Prepared {
+    name: ServerName<'static>,
+    connector: TlsConnector,
+}
+
+/// Checks names, certificates and keys before anything goes over the network.
+pub(super) fn prepare(tls: &Tls) -> io::Result<Prepared> {
     let name = ServerName::try_from(tls.server_name.clone()).map_err(io::Error::other)?;
-    TlsConnector::from(Arc::new(config(tls)?)).connect(name, stream).await
+    Ok(Prepared { name, connector: TlsConnector::from(Arc::new(config(tls)?)) })
+}
+
+impl Prepared {
+    /// Speaks TLS on a fresh connection.
+    pub(super) async fn handshake(self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.connector.connect(self.name, stream).await
+    }
 }

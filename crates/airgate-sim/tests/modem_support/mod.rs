@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 #![allow(dead_code, unreachable_pub, reason = "each test program uses its part")]
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use airgate_sim::modem::Profile;
-use airgate_sim::modem::engine::{Engine, NetEvent, Output, Setup};
+use airgate_sim::modem::engine::{Engine, Failure, NetEvent, Output, Service, Setup};
 use bytes::{Bytes, BytesMut};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{
@@ -21,6 +22,19 @@ pub struct Broker {
     pub answers: bool,
 }
 
+/// The web on the bench: what it answers, request by request.
+#[derive(Default)]
+pub struct Web {
+    /// Pieces of the next answers; an empty list closes the connection without a word.
+    pub answers: VecDeque<Vec<Vec<u8>>>,
+    /// Why no connection comes about, if so.
+    pub failure: Option<Failure>,
+    /// What was asked.
+    pub requests: Vec<String>,
+    /// Connections of HTTP.
+    pub open: Vec<u64>,
+}
+
 pub struct Bench {
     pub engine: Engine,
     pub now: Duration,
@@ -28,6 +42,7 @@ pub struct Bench {
     pub rates: Vec<u32>,
     pub packets: Vec<Packet>,
     pub broker: Broker,
+    pub web: Web,
     pub connection: Option<u64>,
     pub aborted: Vec<u64>,
     pub closed: Vec<u64>,
@@ -49,6 +64,7 @@ impl Bench {
                 suback: SubscribeReasonCode::Success(QoS::AtMostOnce),
                 answers: true,
             },
+            web: Web::default(),
             connection: None,
             aborted: Vec::new(),
             closed: Vec::new(),
@@ -136,27 +152,52 @@ impl Bench {
             match output {
                 Output::Host(bytes) => self.heard.extend_from_slice(&bytes),
                 Output::Rate(baud) => self.rates.push(baud),
-                Output::Open { id, host, port, tls } => {
+                Output::Open { id, service: Service::Http, host, port, tls } => {
+                    self.opened.push((host, port, tls.is_some()));
+                    self.web.open.push(id);
+                    let event = self.web.failure.map_or(NetEvent::Opened(id), |failure| NetEvent::Failed(id, failure));
+                    self.engine.network(event, self.now);
+                }
+                Output::Send { id, bytes } if self.web.open.contains(&id) => {
+                    self.web.requests.push(String::from_utf8_lossy(&bytes).into_owned());
+                    match self.web.answers.pop_front() {
+                        None => {}
+                        Some(pieces) if pieces.is_empty() => self.engine.network(NetEvent::Closed(id), self.now),
+                        Some(pieces) => {
+                            for piece in pieces {
+                                self.engine.network(NetEvent::Received(id, piece.into()), self.now);
+                            }
+                        }
+                    }
+                }
+                Output::Open { id, host, port, tls, .. } => {
                     self.opened.push((host, port, tls.is_some()));
                     self.inbound.clear();
                     let event = if self.broker.listens {
                         self.connection = Some(id);
                         NetEvent::Opened(id)
                     } else {
-                        NetEvent::Failed(id)
+                        NetEvent::Failed(id, Failure::Unreachable)
                     };
                     self.engine.network(event, self.now);
                 }
                 Output::Send { bytes, .. } => self.serve(&bytes),
                 Output::Close { id } => {
                     self.closed.push(id);
-                    self.connection = None;
+                    self.forget(id);
                 }
                 Output::Abort { id } => {
                     self.aborted.push(id);
-                    self.connection = None;
+                    self.forget(id);
                 }
             }
+        }
+    }
+
+    fn forget(&mut self, id: u64) {
+        self.web.open.retain(|open| *open != id);
+        if self.connection == Some(id) {
+            self.connection = None;
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::output::framed;
 use super::timers::Timer;
-use super::{Engine, Input, Line, Mqtt, Output, Radio, TlsSettings, clock};
+use super::{Bearer, Engine, Http, Input, Line, Mqtt, Output, Radio, TlsSettings, clock};
 use crate::modem::profile::Nitz;
 
 /// The mask ROM's greeting: raw, two unprintable bytes inside, a backslash and an `n` in place of a newline.
@@ -88,7 +88,7 @@ impl Engine {
 
     /// Starts over. What is not in flash is lost, and so is what has not gone over the line yet.
     pub(super) fn reboot(&mut self, reason: u8) {
-        if let Some(id) = self.mqtt.connection() {
+        for id in [self.mqtt.connection(), self.http.connection()].into_iter().flatten() {
             self.outputs.push_back(Output::Abort { id });
         }
         self.timers.clear();
@@ -98,6 +98,8 @@ impl Engine {
         self.settings = self.stored.clone();
         self.radio = Radio::default();
         self.mqtt = Mqtt::new(&self.profile);
+        self.bearer = Bearer::default();
+        self.http = Http::default();
         self.tls = TlsSettings::default();
         self.start_reason = reason;
         self.power_on(RESET_TO_BANNER);

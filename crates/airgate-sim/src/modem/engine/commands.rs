@@ -85,6 +85,10 @@ impl Engine {
                 };
                 self.resolve(sent);
             }
+            (Purpose::HttpBody, _) => {
+                let kept = self.http_body(data.taken);
+                self.resolve(kept);
+            }
             (Purpose::File { .. }, DataEnd::TimeOut) => self.finish(&framed("TimeOut")),
             (Purpose::File { path, append }, DataEnd::Complete) => {
                 let written = self.files.write(&path, append, &data.taken);
@@ -107,13 +111,16 @@ impl Engine {
             | "+CIMI" | "+CCID" | "+ICCID" | "+IPR" | "+IFC" | "+CSCLK" | "+UPGRADE" | "+RESET" | "+RSTSET"
             | "*EXINFO" | "+CNMI" | "+CMGF" | "+CCLK" => self.general(&command.name, form),
             "+CPIN" | "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR"
-            | "+COPS" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" | "+SAPBR" => {
+            | "+COPS" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" => {
                 self.radio_command(&command.name, form)
             }
             "+MCONFIG" | "+MIPSTART" | "+SSLMIPSTART" | "+MCONNECT" | "+MSUB" | "+MUNSUB" | "+MPUB" | "+MPUBEX"
             | "+MDISCONNECT" | "+MIPCLOSE" | "+MQTTSTATU" | "+MQTTMSGSET" | "+MQTTMSGGET" | "+MQTTMODE" => {
                 self.mqtt_command(&command.name, form)
             }
+            "+HTTPINIT" | "+HTTPTERM" | "+HTTPPARA" | "+HTTPDATA" | "+HTTPACTION" | "+HTTPREAD" | "+HTTPHEAD"
+            | "+HTTPSSL" => self.http_command(&command.name, form),
+            "+SAPBR" => self.bearer(form),
             "+SSLCFG" => self.ssl_config(form),
             "+FSCREATE" | "+FSWRITE" | "+FSREAD" | "+FSDEL" | "+FSFLSIZE" | "+FSLS" | "+FSMEM" | "+FSMKDIR"
             | "+FSRMDIR" => self.file_command(&command.name, form),

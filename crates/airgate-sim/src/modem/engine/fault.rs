@@ -13,6 +13,8 @@ impl Fault {
     pub(super) const NOT_ALLOWED: Self = Self::Cme(3);
     pub(super) const NOT_SUPPORTED: Self = Self::Cme(4);
     pub(super) const NO_SIM: Self = Self::Cme(10);
+    pub(super) const NO_MEMORY: Self = Self::Cme(51);
+    pub(super) const INVALID: Self = Self::Cme(53);
     pub(super) const NO_SPACE: Self = Self::Cme(60);
     pub(super) const NO_FILE: Self = Self::Cme(62);
     pub(super) const FILE_TOO_LARGE: Self = Self::Cme(63);
@@ -39,6 +41,8 @@ fn text(code: u32) -> &'static str {
         3 => "operation not allowed",
         4 => "operation not supported",
         10 => "SIM not inserted",
+        51 => "no memory",
+        53 => "invalid parameter",
         60 => "flash error",
         62 => "file not exist",
         63 => "file too large",

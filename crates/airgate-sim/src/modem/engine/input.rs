@@ -18,6 +18,7 @@ const CTRL_Z: u8 = 0x1A;
 pub(super) enum Purpose {
     Publish { topic: String, qos: u8, retain: bool },
     File { path: String, append: bool },
+    HttpBody,
 }
 
 /// A data phase: bytes are taken until the end is reached.
@@ -39,6 +40,20 @@ pub(super) struct Data {
 }
 
 impl Data {
+    /// A phase that ends with the last of `length` bytes.
+    pub(super) fn counted(purpose: Purpose, length: usize) -> Self {
+        Self {
+            purpose,
+            length: Some(length),
+            most: length,
+            within: None,
+            gap: None,
+            echo: false,
+            taken: Vec::new(),
+            deadline: None,
+        }
+    }
+
     fn pause(&self) -> Option<Duration> {
         if self.length.is_none() { Some(OPEN_GAP) } else { self.gap }
     }
@@ -174,7 +189,11 @@ impl Engine {
         if drop_early {
             self.input.pending.clear();
         }
-        self.transmit(if self.profile.prompt_blank { b"\r\n> " } else { b"\r\n>" });
+        self.transmit(match data.purpose {
+            Purpose::HttpBody => b"\r\nDOWNLOAD\r\n",
+            _ if self.profile.prompt_blank => b"\r\n> ",
+            _ => b"\r\n>",
+        });
         self.input.phase += 1;
         if let Some(wait) = data.within.or(data.pause()) {
             data.deadline = Some(self.now + wait);

@@ -4,12 +4,14 @@
 //! [`Engine::wake_at`] is reached, and take what is to be done with [`Engine::next_output`] after every call.
 //! What the engine never does is described in `LIFECYCLE.md` beside this file.
 
+mod bearer;
 mod boot;
 mod clock;
 mod commands;
 mod fault;
 mod files;
 mod general;
+mod http;
 mod input;
 mod mqtt;
 mod network;
@@ -27,8 +29,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::profile::Profile;
+use bearer::Bearer;
 use commands::Line;
 use files::Files;
+use http::Http;
 use input::Input;
 use mqtt::Mqtt;
 use network::Radio;
@@ -101,6 +105,8 @@ pub enum Output {
     Open {
         /// Number of the connection, never used twice.
         id: u64,
+        /// What it is for.
+        service: Service,
         /// Name or address as the host wrote it.
         host: String,
         /// Port 1-65535.
@@ -127,13 +133,35 @@ pub enum Output {
     },
 }
 
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// `AT+MIPSTART` and `AT+SSLMIPSTART`.
+    Mqtt,
+    /// `AT+HTTPACTION`.
+    Http,
+}
+
+/// Why a connection could not be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The name is not known.
+    Name,
+    /// Nobody answers there, or the connection broke.
+    Unreachable,
+    /// What was given for TLS is no use: no certificate, no key, no name.
+    TlsSetup,
+    /// The handshake failed.
+    TlsAlert,
+}
+
 /// Something that happened to a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NetEvent {
     /// It is open (with TLS: the handshake is through).
     Opened(u64),
-    /// It could not be opened.
-    Failed(u64),
+    /// It could not be opened, for this reason.
+    Failed(u64, Failure),
     /// These bytes came.
     Received(u64, Bytes),
     /// The other side closed it, or it broke.
@@ -161,6 +189,8 @@ pub struct Engine {
     stored: Settings,
     radio: Radio,
     mqtt: Mqtt,
+    bearer: Bearer,
+    http: Http,
     /// Numbers connections over reboots, so that a late event of an old one is told apart.
     connections: u64,
     tls: TlsSettings,
@@ -187,6 +217,8 @@ impl Engine {
             settings,
             radio: Radio::default(),
             mqtt: Mqtt::new(&profile),
+            bearer: Bearer::default(),
+            http: Http::default(),
             connections: 0,
             tls: TlsSettings::default(),
             files: Files::new(profile.file_space),
@@ -265,6 +297,9 @@ impl Engine {
             Timer::ConnectTimeout(id) => self.connect_timeout(id),
             Timer::ConnackTimeout(id) => self.connack_timeout(id),
             Timer::KeepAlive(id) => self.keep_alive(id),
+            Timer::HttpSend(id) => self.http_send(id),
+            Timer::HttpLost => self.http_bearer_lost(),
+            Timer::HttpTimeout(id) => self.http_timeout(id),
             Timer::Attach => self.attach(),
             Timer::Reboot(reason) => self.reboot(reason),
         }
@@ -274,12 +309,31 @@ impl Engine {
         self.timers.set(self.now + delay, timer);
     }
 
+    /// A number for a new connection.
+    fn next_connection(&mut self) -> u64 {
+        self.connections += 1;
+        self.connections
+    }
+
+    /// Hands an event to all that may own its connection; numbers are not used twice, so only one will act.
     fn net_event(&mut self, event: NetEvent) {
         match event {
-            NetEvent::Opened(id) => self.net_opened(id),
-            NetEvent::Failed(id) => self.connect_failed(id),
-            NetEvent::Received(id, bytes) => self.net_received(id, &bytes),
-            NetEvent::Closed(id) => self.net_closed(id),
+            NetEvent::Opened(id) => {
+                self.net_opened(id);
+                self.http_opened(id);
+            }
+            NetEvent::Failed(id, failure) => {
+                self.connect_failed(id);
+                self.http_failed(id, failure);
+            }
+            NetEvent::Received(id, bytes) => {
+                self.net_received(id, &bytes);
+                self.http_received(id, &bytes);
+            }
+            NetEvent::Closed(id) => {
+                self.net_closed(id);
+                self.http_closed(id);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use super::commands::{Flow, Outcome, args};
+use super::commands::{Flow, Outcome};
 use super::fault::Fault;
 use super::output::framed;
 use super::parse::Form;
@@ -33,8 +33,6 @@ pub(super) struct Radio {
     cfun: u32,
     attached_at: Option<Duration>,
     context: Context,
-    /// The bearer of `AT+SAPBR` is open.
-    bearer: bool,
     pub(super) clock_set: bool,
     pub(super) csclk: u32,
     pub(super) text_sms: bool,
@@ -42,15 +40,7 @@ pub(super) struct Radio {
 
 impl Default for Radio {
     fn default() -> Self {
-        Self {
-            cfun: 1,
-            attached_at: None,
-            context: Context::Initial,
-            bearer: false,
-            clock_set: false,
-            csclk: 0,
-            text_sms: false,
-        }
+        Self { cfun: 1, attached_at: None, context: Context::Initial, clock_set: false, csclk: 0, text_sms: false }
     }
 }
 
@@ -114,7 +104,6 @@ impl Engine {
                 let reset = args.get(1).is_some() && args.number(1, 0..=1)? == 1;
                 return self.function(level, reset);
             }
-            ("+SAPBR", _) => return self.bearer(form),
             _ => return self.context_command(name, form),
         }
         Ok(Flow::Next)
@@ -148,8 +137,8 @@ impl Engine {
             return;
         }
         self.radio.attached_at = None;
-        self.radio.bearer = false;
         self.radio.context = Context::Initial;
+        self.bearer_dropped();
         for text in urcs {
             self.after(OK_TO_URC, Timer::Urc((*text).to_owned()));
         }
@@ -202,22 +191,6 @@ impl Engine {
                 self.urc(&format!("{name}: {}", self.registration_text(mode)));
             }
         }
-    }
-
-    /// `AT+SAPBR`: the bearer for HTTP, FTP and location.
-    fn bearer(&mut self, form: &Form) -> Outcome {
-        let args = args(form)?.at_most(4)?;
-        let action = args.number(0, 0..=3)?;
-        args.number(1, 1..=1)?;
-        match action {
-            3 => drop((args.text(2, 64)?, args.text(3, 128)?)),
-            2 if self.radio.bearer => self.info(&format!("+SAPBR: 1,1,\"{}\"", self.setup.address)),
-            2 => self.info("+SAPBR: 1,3,\"0.0.0.0\""),
-            1 if self.radio.attached() && !self.radio.bearer => self.radio.bearer = true,
-            0 if self.radio.bearer => self.radio.bearer = false,
-            _ => return Err(Fault::NOT_ALLOWED),
-        }
-        Ok(Flow::Next)
     }
 
     /// `AT+CSTT`, `AT+CIICR`, `AT+CIFSR`, `AT+CIPSHUT`, `AT+CIPSTATUS`: the context of the TCP commands.

@@ -76,14 +76,8 @@ impl Engine {
         let seconds = args.number(3, 1..=3600)?;
         self.files.read(&path)?;
         let data = Data {
-            purpose: Purpose::File { path, append },
-            length: Some(length),
-            most: length,
             within: Some(Duration::from_secs(u64::from(seconds))),
-            gap: None,
-            echo: false,
-            taken: Vec::new(),
-            deadline: None,
+            ..Data::counted(Purpose::File { path, append }, length)
         };
         Ok(Flow::Data(data, false))
     }

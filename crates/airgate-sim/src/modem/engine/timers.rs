@@ -31,6 +31,12 @@ pub(super) enum Timer {
     ConnackTimeout(u64),
     /// Look whether the connection with this number needs a PINGREQ.
     KeepAlive(u64),
+    /// The HTTP connection with this number was answered too fast for a radio; send the request now.
+    HttpSend(u64),
+    /// No answer to the HTTP request on the connection with this number.
+    HttpTimeout(u64),
+    /// The bearer has gone from under an HTTP request.
+    HttpLost,
     /// Registration after `AT+CFUN=1` or `AT+CGATT=1`.
     Attach,
     /// The reboot that a command asked for.

@@ -8,8 +8,9 @@ use super::fault::Fault;
 use super::files::path;
 use super::parse::Form;
 
-/// The context of MQTT. Source: AT command manual V1.6.3, p. 150.
-const MQTT_CONTEXT: u32 = 88;
+/// The contexts of MQTT and HTTP. Source: AT command manual V1.6.3, p. 150.
+pub(super) const MQTT_CONTEXT: u32 = 88;
+pub(super) const HTTP_CONTEXT: u32 = 153;
 /// Longest value: a file name, a host name, or 64 hex digits.
 const VALUE_MAX: usize = 256;
 
@@ -31,8 +32,8 @@ pub struct Tls {
 pub(super) struct TlsSettings(BTreeMap<(u32, String), String>);
 
 impl TlsSettings {
-    fn mqtt(&self, key: &str) -> Option<&str> {
-        self.0.get(&(MQTT_CONTEXT, key.to_owned())).map(String::as_str)
+    fn value(&self, context: u32, key: &str) -> Option<&str> {
+        self.0.get(&(context, key.to_owned())).map(String::as_str)
     }
 }
 
@@ -61,7 +62,7 @@ impl Engine {
         let args = args(form)?.at_most(3)?;
         let key = args.text(0, 32)?.to_ascii_lowercase();
         let context = args.number(1, 0..=153)?;
-        if !matches!(context, 0..=5 | 34 | MQTT_CONTEXT | 153) || allowed(&key, "").is_none() {
+        if !matches!(context, 0..=5 | 34 | MQTT_CONTEXT | HTTP_CONTEXT) || allowed(&key, "").is_none() {
             return Err(Fault::RANGE);
         }
         let place = (context, key.clone());
@@ -86,11 +87,12 @@ impl Engine {
         Ok(Flow::Next)
     }
 
-    /// The setup for a connection of MQTT to `host`. Files that are named must exist.
-    pub(super) fn tls_setup(&self, host: &str) -> Result<Tls, Fault> {
-        let level = self.tls.mqtt("seclevel").unwrap_or("0");
-        let named = |key: &str| -> Result<Option<Vec<u8>>, Fault> {
-            let Some(name) = self.tls.mqtt(key) else { return Ok(None) };
+    /// The setup for a connection to `host`. Files that are named must exist.
+    pub(super) fn tls_setup(&self, context: u32, host: &str) -> Result<Tls, Fault> {
+        let value = |key| self.tls.value(context, key);
+        let level = value("seclevel").unwrap_or("0");
+        let named = |key: &'static str| -> Result<Option<Vec<u8>>, Fault> {
+            let Some(name) = value(key) else { return Ok(None) };
             Ok(Some(self.files.read(&path(name)?)?.to_vec()))
         };
         let authorities = match level {
@@ -101,8 +103,8 @@ impl Engine {
             "2" => Some((named("clientcert")?.ok_or(Fault::NO_FILE)?, named("clientkey")?.ok_or(Fault::NO_FILE)?)),
             _ => None,
         };
-        let ignores_time = self.tls.mqtt("ignorelocaltime") == Some("1");
+        let ignores_time = value("ignorelocaltime") == Some("1");
         let time = if ignores_time { None } else { Some(self.module_time()) };
-        Ok(Tls { server_name: self.tls.mqtt("hostname").unwrap_or(host).to_owned(), authorities, identity, time })
+        Ok(Tls { server_name: value("hostname").unwrap_or(host).to_owned(), authorities, identity, time })
     }
 }

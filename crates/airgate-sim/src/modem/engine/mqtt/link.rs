@@ -6,7 +6,8 @@ use super::super::commands::{Flow, Outcome};
 use super::super::fault::Fault;
 use super::super::parse::Args;
 use super::super::timers::Timer;
-use super::super::{Engine, Output};
+use super::super::tls::MQTT_CONTEXT;
+use super::super::{Engine, Output, Service};
 use super::session::{Conversation, Session};
 
 /// Longest host name that the chip's MQTT takes (the vendor SDK's limit).
@@ -79,13 +80,12 @@ impl Engine {
             Link::Down | Link::Ended if !self.radio.attached() => return Err(Fault::FAILED),
             Link::Down | Link::Ended => {}
         }
-        let setup = if tls { Some(self.tls_setup(&host)?) } else { None };
+        let setup = if tls { Some(self.tls_setup(MQTT_CONTEXT, &host)?) } else { None };
         let least = if tls { self.profile.connect_tls } else { self.profile.connect };
-        self.connections += 1;
-        let id = self.connections;
+        let id = self.next_connection();
         let awaited = self.profile.connect_result_first;
         self.mqtt.link = Link::Opening { id, not_before: self.now + least, awaited };
-        self.outputs.push_back(Output::Open { id, host, port, tls: setup });
+        self.outputs.push_back(Output::Open { id, service: Service::Mqtt, host, port, tls: setup });
         self.after(CONNECT_TIMEOUT, Timer::ConnectTimeout(id));
         Ok(if awaited { Flow::Waits } else { Flow::Next })
     }
