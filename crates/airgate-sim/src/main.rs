@@ -2,6 +2,7 @@
 
 use airgate_sim::{cloud, modem};
 use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// The outside world of airgate, simulated.
@@ -16,6 +17,14 @@ struct Cli {
 enum Command {
     /// The module on a pty.
     Modem(Box<modem::Args>),
+    /// One call on a module's console: a fault rule, calm, reset, close, state, on or off.
+    Tell {
+        /// The socket that was given to `--console`
+        socket: PathBuf,
+        /// The call, as words of one line
+        #[arg(required = true)]
+        line: Vec<String>,
+    },
     /// The cloud on TCP and TLS.
     Cloud(cloud::Args),
 }
@@ -23,7 +32,21 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Modem(args) => modem::run(*args),
+        Command::Tell { socket, line } => tell(&socket, &line.join(" ")),
         Command::Cloud(args) => run_cloud(args),
+    }
+}
+
+fn tell(socket: &Path, line: &str) -> ExitCode {
+    match modem::ask(socket, line) {
+        Ok(answer) => {
+            println!("{answer}");
+            if answer.contains("\"ok\":true") { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("error: nobody answers at {}: {error}", socket.display());
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -60,7 +60,7 @@ enum Call {
 
 /// The socket's file, removed in the end.
 #[derive(Debug)]
-pub(super) struct Socket(PathBuf);
+pub(crate) struct Socket(PathBuf);
 
 impl Drop for Socket {
     fn drop(&mut self) {
@@ -70,7 +70,7 @@ impl Drop for Socket {
 }
 
 /// Opens the socket. One that a dead process left behind is replaced; one that answers is not.
-pub(super) fn bind(path: &Path) -> std::io::Result<(UnixListener, Socket)> {
+pub(crate) fn bind(path: &Path) -> std::io::Result<(UnixListener, Socket)> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             let abandoned = std::os::unix::net::UnixStream::connect(path)

@@ -21,7 +21,7 @@
 
 mod broker;
 mod command;
-mod console;
+pub(crate) mod console;
 mod devices;
 mod event;
 mod faults;

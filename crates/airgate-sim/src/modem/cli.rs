@@ -1,13 +1,14 @@
 //! `airgate-sim modem`.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::engine::Setup;
+use super::faults::{Mix, Rule, script};
 use super::handle::{Modem, Options};
 use super::profile::Profile;
 use super::route::Route;
@@ -42,7 +43,16 @@ pub struct Args {
     /// Leave the SIM holder empty
     #[arg(long)]
     no_sim: bool,
-    /// Seeds what the profile leaves to chance
+    /// Rules for what goes wrong, a line each; see the documentation of `modem::faults`
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+    /// Let mixed faults happen by chance, so many seconds apart on average
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    fault_every: Option<u64>,
+    /// Open a console here: a Unix socket for faults, reset and power
+    #[arg(long, value_name = "SOCKET")]
+    console: Option<PathBuf>,
+    /// Seeds what the profile and the faults leave to chance
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
     /// Write all that goes over the line to this file
@@ -59,7 +69,9 @@ fn imei(text: &str) -> Result<String, String> {
 }
 
 impl Args {
-    fn options(self) -> Options {
+    fn options(self) -> io::Result<Options> {
+        let faults = self.faults.as_deref().map(rules).transpose()?.unwrap_or_default();
+        let mix = self.fault_every.map(|every| Mix { every: Duration::from_secs(every), careful: false, hangs: false });
         let usual = Setup::default();
         let setup = Setup {
             imei: self.imei.unwrap_or(usual.imei),
@@ -71,15 +83,25 @@ impl Args {
             unix_time: SystemTime::now().duration_since(UNIX_EPOCH).map_or(usual.unix_time, |time| time.as_secs()),
             ..usual
         };
-        Options {
+        Ok(Options {
             link: Some(self.link),
             broker: self.broker,
             routes: self.routes,
             profile: self.profile,
             setup,
             log: self.log,
-        }
+            faults,
+            mix,
+            console: self.console,
+        })
     }
+}
+
+/// Reads a script of faults.
+fn rules(path: &Path) -> io::Result<Vec<Rule>> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display())))?;
+    script(&text).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display())))
 }
 
 /// Runs a module until SIGTERM or SIGINT.
@@ -99,7 +121,7 @@ pub fn run(args: Args) -> ExitCode {
 async fn serve(args: Args) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut modem = Modem::start(args.options())?;
+    let mut modem = Modem::start(args.options()?)?;
     println!("{}", serde_json::json!({ "link": modem.path() }));
     tokio::select! {
         _ = terminate.recv() => {}

@@ -9,7 +9,9 @@ use tokio::sync::mpsc::{Sender, channel};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::console::Console;
 use super::engine::{Engine, Setup};
+use super::faults::{Faulty, Mix, Rule};
 use super::net::Net;
 use super::profile::Profile;
 use super::pty::Pty;
@@ -33,6 +35,12 @@ pub struct Options {
     pub setup: Setup,
     /// A file for all that goes over the line.
     pub log: Option<PathBuf>,
+    /// What goes wrong, and when.
+    pub faults: Vec<Rule>,
+    /// What goes wrong by chance, from the seed of the setup.
+    pub mix: Option<Mix>,
+    /// The path of a console.
+    pub console: Option<PathBuf>,
 }
 
 /// Bytes that have gone over the line since the start.
@@ -47,7 +55,7 @@ pub struct LineBytes {
 /// A running simulated module. Dropping it stops it and removes its link.
 #[derive(Debug)]
 pub struct Modem {
-    pty: Arc<Pty>,
+    path: PathBuf,
     control: Sender<Control>,
     counters: Arc<Counters>,
     task: JoinHandle<io::Result<()>>,
@@ -57,16 +65,20 @@ impl Modem {
     /// Switches a module on. Must be called inside a tokio runtime.
     ///
     /// # Errors
-    /// When no pty is to be had, or the link or the log cannot be made.
+    /// When no pty is to be had, or the link, the log or the console cannot be made.
     pub fn start(options: Options) -> io::Result<Self> {
-        let pty = Arc::new(Pty::open(options.link.as_deref())?);
+        let console = options.console.as_deref().map(Console::open).transpose()?;
+        let pty = Pty::open(options.link.as_deref())?;
+        let path = pty.path().to_owned();
         let (net, events) = Net::new(options.broker, options.routes);
         let (control, commands) = channel(8);
         let counters = Arc::new(Counters::default());
-        let baud = options.setup.baud;
+        let (baud, seed) = (options.setup.baud, options.setup.seed);
+        let engine = Engine::new(options.profile, options.setup);
         let shell = Shell {
-            engine: Engine::new(options.profile, options.setup),
-            pty: pty.clone(),
+            module: Faulty::new(engine, options.faults, options.mix, seed),
+            pty: Some(Arc::new(pty)),
+            link: options.link,
             net,
             events,
             control: commands,
@@ -76,13 +88,16 @@ impl Modem {
             receiving: Throttle::new(baud),
             sending: Throttle::new(baud),
         };
-        Ok(Self { pty, control, counters, task: tokio::spawn(shell.run()) })
+        if let Some(console) = console {
+            tokio::spawn(console.listen(control.clone()));
+        }
+        Ok(Self { path, control, counters, task: tokio::spawn(shell.run()) })
     }
 
-    /// Where a host opens the line.
+    /// Where a host opens the line; not so after a fault that moves the port.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.pty.path()
+        &self.path
     }
 
     /// Bytes that have gone over the line.
@@ -97,6 +112,21 @@ impl Modem {
     /// Presses the RESET key. Eight requests may wait; more are as one.
     pub fn reset(&self) {
         let _ = self.control.try_send(Control::Reset);
+    }
+
+    /// Switches the supply.
+    pub fn power(&self, on: bool) {
+        let _ = self.control.try_send(Control::Power(on));
+    }
+
+    /// Adds a rule for what goes wrong.
+    pub fn fault(&self, rule: Rule) {
+        let _ = self.control.try_send(Control::Fault(rule));
+    }
+
+    /// From now on no new fault happens.
+    pub fn calm(&self) {
+        let _ = self.control.try_send(Control::Calm);
     }
 
     /// Drops the TCP connection as a fault of the network does; the host is told `CLOSED`.

@@ -1,16 +1,19 @@
-//! The shell around the engine: it moves bytes at the pace of the line and events at the time of the clock.
+//! The shell around engine and faults: it moves bytes at the pace of the line and events at the time of the clock.
 
 use std::collections::VecDeque;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::engine::{Engine, NetEvent, Output};
+use super::engine::{NetEvent, Output};
+use super::faults::{self, Faulty, Rule};
 use super::net::Net;
 use super::pty::Pty;
 use super::record::Record;
@@ -20,11 +23,25 @@ use super::throttle::Throttle;
 const BACKLOG_MAX: usize = 64 * 1024;
 
 /// What the owner of a module asks of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Control {
     Reset,
+    Power(bool),
     CloseSession,
+    Fault(Rule),
+    Calm,
+    State(oneshot::Sender<State>),
     Stop,
+}
+
+/// What the console shows.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) fired: u64,
+    pub(super) faults: Vec<(Duration, String)>,
+    pub(super) waiting: usize,
+    pub(super) lines: u64,
+    pub(super) deaf: bool,
 }
 
 /// Bytes that have gone over the line.
@@ -40,8 +57,11 @@ enum Item {
 }
 
 pub(super) struct Shell {
-    pub(super) engine: Engine,
-    pub(super) pty: Arc<Pty>,
+    pub(super) module: Faulty,
+    /// `None` while the port is gone.
+    pub(super) pty: Option<Arc<Pty>>,
+    /// Where the pty is linked.
+    pub(super) link: Option<PathBuf>,
     pub(super) net: Net,
     pub(super) events: UnboundedReceiver<NetEvent>,
     pub(super) control: Receiver<Control>,
@@ -55,18 +75,20 @@ pub(super) struct Shell {
 impl Shell {
     /// Runs until told to stop, or until the pty fails.
     pub(super) async fn run(mut self) -> io::Result<()> {
-        let pty = self.pty.clone();
         let mut buffer = vec![0; 4096];
         let mut arriving: Option<(Duration, Vec<u8>)> = None;
         let mut queue = VecDeque::new();
         // The piece at the head of the queue that is on the line, and when it is through.
         let mut leaving: Option<(Duration, Bytes)> = None;
-        self.engine.advance(self.now());
+        self.module.advance(self.now());
         loop {
-            self.collect(&mut queue);
+            if self.collect(&mut queue)? {
+                (arriving, leaving) = (None, None);
+            }
             if leaving.is_none() {
                 leaving = self.next_piece(&mut queue);
             }
+            let pty = self.pty.clone();
             let piece = self.receiving.piece();
             let space = buffer.get_mut(..piece).unwrap_or_default();
             tokio::select! {
@@ -74,17 +96,28 @@ impl Shell {
                     Some(Control::Reset) => {
                         queue.clear();
                         leaving = None;
-                        self.engine.reset(self.now());
+                        self.module.reset(self.now());
                     }
-                    Some(Control::CloseSession) => self.engine.close_session(self.now()),
+                    Some(Control::Power(on)) => {
+                        queue.clear();
+                        leaving = None;
+                        self.module.power(on, self.now());
+                    }
+                    Some(Control::CloseSession) => self.module.close_session(self.now()),
+                    Some(Control::Fault(rule)) => {
+                        self.module.add(rule);
+                        self.module.advance(self.now());
+                    }
+                    Some(Control::Calm) => self.module.calm(),
+                    Some(Control::State(reply)) => drop(reply.send(self.state())),
                     Some(Control::Stop) | None => return Ok(()),
                 },
                 Some(event) = self.events.recv() => {
                     self.net.ended(&event);
-                    self.engine.network(event, self.now());
+                    self.module.network(event, self.now());
                 }
-                () = until(self.started, self.engine.wake_at()) => self.engine.advance(self.now()),
-                read = pty.read(space), if arriving.is_none() => {
+                () = until(self.started, self.module.wake_at()) => self.module.advance(self.now()),
+                read = read_from(pty.as_deref(), space), if arriving.is_none() => {
                     let bytes = space.get(..read?).unwrap_or_default().to_vec();
                     let through = self.receiving.pass(bytes.len(), self.started.elapsed());
                     arriving = Some((through, bytes));
@@ -94,7 +127,7 @@ impl Shell {
                         self.arrived(&bytes);
                     }
                 }
-                written = write_at(&pty, self.started, leaving.as_ref()), if leaving.is_some() => {
+                written = write_at(pty.as_deref(), self.started, leaving.as_ref()), if leaving.is_some() => {
                     let count = written?;
                     if let Some((at, bytes)) = leaving.take() {
                         self.left(bytes.get(..count).unwrap_or_default());
@@ -102,6 +135,16 @@ impl Shell {
                     }
                 }
             }
+        }
+    }
+
+    fn state(&self) -> State {
+        State {
+            fired: self.module.fired_count(),
+            faults: self.module.fired().cloned().collect(),
+            waiting: self.module.waiting(),
+            lines: self.module.lines_heard(),
+            deaf: self.module.is_deaf(),
         }
     }
 
@@ -113,7 +156,7 @@ impl Shell {
         let now = self.now();
         self.counters.from_host.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.record.line(now, '>', bytes);
-        self.engine.receive(bytes, now);
+        self.module.receive(bytes, now);
     }
 
     fn left(&mut self, bytes: &[u8]) {
@@ -121,23 +164,27 @@ impl Shell {
         self.record.line(self.now(), '<', bytes);
     }
 
-    /// Takes what the engine has for the line and for the network.
-    fn collect(&mut self, queue: &mut VecDeque<Item>) {
-        while let Some(output) = self.engine.next_output() {
+    /// Takes what the module has for the line and for the network. Tells whether the port has gone, and with it everything
+    /// that was on its way.
+    fn collect(&mut self, queue: &mut VecDeque<Item>) -> io::Result<bool> {
+        let mut gone = false;
+        while let Some(output) = self.module.next_output() {
             match output {
-                Output::Host(bytes) => {
-                    let waiting: usize =
-                        queue.iter().map(|item| if let Item::Bytes(b) = item { b.len() } else { 0 }).sum();
-                    if waiting + bytes.len() <= BACKLOG_MAX {
-                        queue.push_back(Item::Bytes(bytes));
-                    } else {
-                        tracing::warn!(bytes = bytes.len(), "the host does not read: lost");
-                    }
+                faults::Output::Module(Output::Host(bytes)) => enqueue(queue, bytes),
+                faults::Output::Module(Output::Rate(baud)) => queue.push_back(Item::Rate(baud)),
+                faults::Output::Module(network) => self.net.perform(network),
+                faults::Output::Unplug => {
+                    queue.retain(|item| matches!(item, Item::Rate(_)));
+                    self.pty = None;
+                    gone = true;
                 }
-                Output::Rate(baud) => queue.push_back(Item::Rate(baud)),
-                network => self.net.perform(network),
+                faults::Output::Plug(path) => {
+                    self.link = path.or(self.link.take());
+                    self.pty = Some(Arc::new(Pty::open(self.link.as_deref())?));
+                }
             }
         }
+        Ok(gone)
     }
 
     /// Puts the next piece on the line; a change of rate takes effect when its turn comes.
@@ -167,10 +214,26 @@ async fn until(started: Instant, at: Option<Duration>) {
     }
 }
 
-async fn write_at(pty: &Pty, started: Instant, leaving: Option<&(Duration, Bytes)>) -> io::Result<usize> {
-    let Some((at, bytes)) = leaving else { return std::future::pending().await };
+async fn read_from(pty: Option<&Pty>, space: &mut [u8]) -> io::Result<usize> {
+    match pty {
+        Some(pty) => pty.read(space).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn write_at(pty: Option<&Pty>, started: Instant, leaving: Option<&(Duration, Bytes)>) -> io::Result<usize> {
+    let (Some(pty), Some((at, bytes))) = (pty, leaving) else { return std::future::pending().await };
     if started.elapsed() < *at {
         sleep_until(started + *at).await;
     }
     pty.write(bytes).await
+}
+
+fn enqueue(queue: &mut VecDeque<Item>, bytes: Bytes) {
+    let waiting: usize = queue.iter().map(|item| if let Item::Bytes(b) = item { b.len() } else { 0 }).sum();
+    if waiting + bytes.len() <= BACKLOG_MAX {
+        queue.push_back(Item::Bytes(bytes));
+    } else {
+        tracing::warn!(bytes = bytes.len(), "the host does not read: lost");
+    }
 }

@@ -56,7 +56,7 @@ impl Engine {
 
     /// Registers, if there is a SIM and the radio is on.
     pub(super) fn attach(&mut self) {
-        if !self.setup.sim || !self.radio.is_on() || self.radio.attached() {
+        if !self.setup.sim || !self.has_coverage() || !self.radio.is_on() || self.radio.attached() {
             return;
         }
         self.radio.attach(self.now);

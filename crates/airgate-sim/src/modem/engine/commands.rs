@@ -47,7 +47,8 @@ impl Engine {
 
     pub(super) fn run_rest(&mut self) {
         while let Some(command) = self.line.rest.pop_front() {
-            match command.and_then(|command| self.run(&command)) {
+            let refusal = self.refusal().map_or(Ok(()), Err);
+            match refusal.and(command).and_then(|command| self.run(&command)) {
                 Ok(Flow::Next) => {}
                 Ok(Flow::After(delay)) => return self.after(delay, Timer::Resume),
                 Ok(Flow::Ends(bytes)) => return self.finish(&bytes),

@@ -95,6 +95,14 @@ impl Input {
         matches!(self.mode, Mode::Data(_))
     }
 
+    /// Bytes that the data phase still takes; without length it takes any number.
+    pub(super) fn data_missing(&self) -> Option<usize> {
+        match &self.mode {
+            Mode::Data(data) => Some(data.length.map_or(usize::MAX, |length| length.saturating_sub(data.taken.len()))),
+            Mode::Command | Mode::Busy => None,
+        }
+    }
+
     /// Takes the line that is to be carried out; `None` when it was too long.
     pub(super) fn take_line(&mut self) -> Option<Vec<u8>> {
         let text = std::mem::take(&mut self.text);

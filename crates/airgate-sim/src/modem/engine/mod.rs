@@ -17,11 +17,12 @@ mod mqtt;
 mod network;
 mod output;
 mod parse;
-mod rng;
+pub(super) mod rng;
 mod settings;
 mod storage;
 mod timers;
 mod tls;
+mod world;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -42,6 +43,7 @@ use settings::Settings;
 use timers::{Timer, Timers};
 pub use tls::Tls;
 use tls::TlsSettings;
+use world::World;
 
 /// What the module is, where it stands, and what the line is like.
 #[derive(Debug, Clone)]
@@ -196,6 +198,8 @@ pub struct Engine {
     tls: TlsSettings,
     /// Survives a reboot.
     files: Files,
+    /// Survives a reboot.
+    world: World,
 }
 
 impl Engine {
@@ -222,6 +226,7 @@ impl Engine {
             connections: 0,
             tls: TlsSettings::default(),
             files: Files::new(profile.file_space),
+            world: World::default(),
             profile,
             setup,
         };
@@ -269,8 +274,13 @@ impl Engine {
 
     /// The RESET key: everything volatile is lost and the connection dies without a farewell.
     pub fn reset(&mut self, now: Duration) {
+        self.restart(5, now);
+    }
+
+    /// The same for another reason, which `AT*EXINFO?` tells: 0 power, 5 RESET key, 6 exception, 8 watchdog.
+    pub fn restart(&mut self, reason: u8, now: Duration) {
         self.advance(now);
-        self.reboot(5);
+        self.reboot(reason);
         self.flush();
     }
 

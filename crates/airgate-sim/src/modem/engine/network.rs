@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// The registration is gone, and every context with it. The URCs follow the `OK` of the command that did it.
-    fn detach(&mut self, urcs: &[&str]) {
+    pub(super) fn detach(&mut self, urcs: &[&str]) {
         if !self.radio.attached() {
             return;
         }

@@ -1,0 +1,472 @@
+//! Faults between the module and its host: a layer of its own around the engine, as pure as the engine is.
+//!
+//! # The language of `--faults`
+//! A rule is one line, `WHEN: WHAT`. It happens once, or as often as `times N` or `always` behind it says.
+//!
+//! | when | |
+//! | --- | --- |
+//! | `now` | at once; on the console, or at power-on |
+//! | `at 5s` | after power-on (`250ms`, `5s`, `3m`) |
+//! | `every 30s` | again and again (`times N` ends it) |
+//! | `on AT+MPUB`, `on AT+MPUB #3`, `on *` | the module has heard a command line that begins so; the third; any |
+//! | `in-data 10` | ten bytes of a data phase have arrived |
+//! | `byte 1000 to-host`, `byte 1000 to-module` | the thousandth byte since power-on goes by |
+//! | `says RDY` | the module prints a line that begins so |
+//!
+//! | what | |
+//! | --- | --- |
+//! | `lose 3 to-host`, `flip 3 to-module`, `insert 3 to-host` | the next bytes are lost, get a wrong bit, have others in front |
+//! | `stall 2s` | nothing moves on the line; then everything comes at once |
+//! | `late 12s` | the same for what the module prints alone |
+//! | `double` | the next `OK`, `ERROR` or `+CME ERROR` comes twice |
+//! | `swallow PUBACK` | the next line that begins so does not come |
+//! | `no-prompt` | the next prompt does not come, though the module waits for its data |
+//! | `say +NITZ: …` | the module prints this line; with `on …`, between echo and answer |
+//! | `close` | the connection to the broker breaks: `CLOSED` |
+//! | `no-service 3m` | no coverage; a short time is a lost bearer |
+//! | `no-sim 10s` | the SIM card is pulled out and put back |
+//! | `refuse 767 10s` | every command but a bare `AT` ends with this CME error |
+//! | `reboot` | out of nothing; with `on …` in mid-command, with `in-data …` in the data phase |
+//! | `boot-loop 5` | a supply that breaks down under load |
+//! | `hang until reset`, `hang until power`, `hang 20s` | deaf and dumb |
+//! | `vanish 3s`, `vanish 3s as PATH` | the port is gone, and comes back under its old or another path |
+//!
+//! # What no driver can find out
+//! Bytes on the line carry no checksum. A wrong byte in the payload, the topic or the client ID on its way to the module is
+//! published, subscribed or signed in with as it is; a byte lost from counted data is made up for by the first byte of
+//! whatever comes next; and a `>` out of noise is a prompt. A careful [`Mix`] therefore leaves alone what stands behind
+//! `AT+M`, `AT+SSL` and `AT+FS`, and data phases, in the direction of the module; noise never makes a `>`. A script may do
+//! all of it but the last.
+
+mod agenda;
+mod filter;
+mod mix;
+mod noise;
+mod rule;
+mod script;
+mod traffic;
+mod watch;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::engine::rng::Rng;
+use super::engine::{self, Engine, NetEvent};
+use agenda::{Agenda, Due};
+use filter::Filter;
+pub use mix::Mix;
+use noise::{Damage, Noise};
+pub use rule::{Cure, Direction, Fault, Rule, When};
+pub use script::script;
+use watch::Watch;
+
+/// Faults that are remembered for those who ask.
+const FIRED_MAX: usize = 1000;
+/// Bytes of the host that wait while the line is stalled; more are lost.
+const STALLED_MAX: usize = 64 * 1024;
+/// Rules of the mix that wait for their occasion at a time.
+const MIX_WAITING: usize = 8;
+/// From one breakdown of the supply to the next: behind `RDY`, before the network.
+const BROWNOUT_EVERY: Duration = Duration::from_millis(900);
+/// `AT*EXINFO?` behind a reboot out of nothing and behind a breakdown of the supply.
+const EXCEPTION: u8 = 6;
+const POWER: u8 = 0;
+/// What stands behind these is spared by a careful mix.
+const SPARED: [&str; 3] = ["AT+M", "AT+SSL", "AT+FS"];
+
+/// Something for the world around the module to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// What the engine wants.
+    Module(engine::Output),
+    /// Take the port away.
+    Unplug,
+    /// Bring the port back, under this path or its old one.
+    Plug(Option<PathBuf>),
+}
+
+/// A module that does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hang {
+    /// Up to this time.
+    Until(Duration),
+    Reset,
+    Power,
+}
+
+/// A module behind a line on which things go wrong. To be used as an [`Engine`].
+#[derive(Debug)]
+pub struct Faulty {
+    engine: Engine,
+    now: Duration,
+    dice: Rng,
+    agenda: Agenda,
+    /// Rules that wait for something other than the clock.
+    armed: Vec<Rule>,
+    mix: Option<Mix>,
+    fired: VecDeque<(Duration, String)>,
+    fired_count: u64,
+    outputs: VecDeque<Output>,
+
+    to_module: Noise,
+    to_host: Noise,
+    filter: Filter,
+    heard: Watch,
+    said: Watch,
+    bytes_heard: u64,
+    bytes_said: u64,
+    /// Command lines that the module has heard.
+    lines: u64,
+    /// Bytes of the present data phase.
+    data_taken: usize,
+
+    off: bool,
+    hang: Option<Hang>,
+    stalled_until: Duration,
+    late_until: Duration,
+    service_at: Option<Duration>,
+    sim_at: Option<Duration>,
+    unplugged: bool,
+    /// What the host has sent while the line was stalled.
+    arriving: Vec<u8>,
+    /// What the module has printed while it was stalled or late.
+    leaving: VecDeque<Output>,
+    /// What happened in the network while the module hung.
+    missed: VecDeque<NetEvent>,
+}
+
+impl Faulty {
+    /// A module with these rules. `seed` is for what rules and mix leave to chance.
+    #[must_use]
+    pub fn new(engine: Engine, rules: Vec<Rule>, mix: Option<Mix>, seed: u64) -> Self {
+        let mut faulty = Self {
+            engine,
+            now: Duration::ZERO,
+            dice: Rng::new(seed),
+            agenda: Agenda::default(),
+            armed: Vec::new(),
+            mix,
+            fired: VecDeque::new(),
+            fired_count: 0,
+            outputs: VecDeque::new(),
+            to_module: Noise::default(),
+            to_host: Noise::default(),
+            filter: Filter::default(),
+            heard: Watch::default(),
+            said: Watch::default(),
+            bytes_heard: 0,
+            bytes_said: 0,
+            lines: 0,
+            data_taken: 0,
+            off: false,
+            hang: None,
+            stalled_until: Duration::ZERO,
+            late_until: Duration::ZERO,
+            service_at: None,
+            sim_at: None,
+            unplugged: false,
+            arriving: Vec::new(),
+            leaving: VecDeque::new(),
+            missed: VecDeque::new(),
+        };
+        for rule in rules {
+            faulty.add(rule);
+        }
+        if let Some(mix) = mix {
+            let pause = mix.pause(&mut faulty.dice);
+            faulty.agenda.set(pause, Due::Mix);
+        }
+        faulty
+    }
+
+    /// Adds a rule.
+    pub fn add(&mut self, rule: Rule) {
+        match rule.when {
+            When::Now => self.agenda.set(self.now, Due::Rule(rule)),
+            When::At(at) => self.agenda.set(at, Due::Rule(rule)),
+            When::Every(pause) => self.agenda.set(self.now + pause, Due::Rule(rule)),
+            _ => self.armed.push(rule),
+        }
+    }
+
+    /// From now on no new fault happens; one that lasts runs out.
+    pub fn calm(&mut self) {
+        self.mix = None;
+        self.armed.clear();
+        self.agenda.calm();
+        self.to_module.clear();
+        self.to_host.clear();
+        let mut rest = Vec::new();
+        self.filter.clear(&mut rest);
+        self.print(engine::Output::Host(Bytes::from(rest)));
+    }
+
+    /// The host has sent these bytes.
+    pub fn receive(&mut self, bytes: &[u8], now: Duration) {
+        self.advance(now);
+        if self.is_deaf() {
+            return;
+        }
+        if self.now < self.stalled_until {
+            let space = STALLED_MAX.saturating_sub(self.arriving.len());
+            self.arriving.extend(bytes.iter().take(space));
+            return;
+        }
+        self.hear(bytes);
+    }
+
+    /// Something happened to a connection.
+    pub fn network(&mut self, event: NetEvent, now: Duration) {
+        self.advance(now);
+        if self.is_deaf() {
+            self.missed.push_back(event);
+        } else {
+            self.engine.network(event, now);
+            self.collect();
+        }
+    }
+
+    /// Does what is due.
+    pub fn advance(&mut self, now: Duration) {
+        let target = now.max(self.now);
+        while let Some((at, due)) = self.agenda.pop(target) {
+            self.engine_until(at.max(self.now));
+            self.perform(due);
+        }
+        self.engine_until(target);
+    }
+
+    /// When [`Faulty::advance`] is to be called next.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Duration> {
+        let engine = if self.is_deaf() { None } else { self.engine.wake_at() };
+        [self.agenda.next_at(), engine].into_iter().flatten().min()
+    }
+
+    /// The next thing to do, if any.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The RESET key. It does not help a module without power, or one that only a power cut helps.
+    pub fn reset(&mut self, now: Duration) {
+        self.advance(now);
+        if !self.off && self.hang != Some(Hang::Power) {
+            self.restart(5);
+        }
+    }
+
+    /// The supply goes off or on. Switching on what is on does nothing.
+    pub fn power(&mut self, on: bool, now: Duration) {
+        self.advance(now);
+        if self.off && on {
+            self.off = false;
+            self.restart(POWER);
+        }
+        self.off = !on;
+    }
+
+    /// Drops the connection as a fault of the network does.
+    pub fn close_session(&mut self, now: Duration) {
+        self.advance(now);
+        if !self.is_deaf() {
+            self.engine.close_session(now);
+            self.collect();
+        }
+    }
+
+    /// How many faults have happened so far.
+    #[must_use]
+    pub fn fired_count(&self) -> u64 {
+        self.fired_count
+    }
+
+    /// The faults that have happened, with their times; the last thousand.
+    pub fn fired(&self) -> impl Iterator<Item = &(Duration, String)> {
+        self.fired.iter()
+    }
+
+    /// Command lines that the module has heard so far.
+    #[must_use]
+    pub fn lines_heard(&self) -> u64 {
+        self.lines
+    }
+
+    /// Whether the module is deaf and dumb: it hangs, or has no power.
+    #[must_use]
+    pub fn is_deaf(&self) -> bool {
+        self.off || self.hang.is_some()
+    }
+
+    /// Rules that wait for their occasion.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.armed.len()
+    }
+
+    fn engine_until(&mut self, now: Duration) {
+        self.now = now;
+        if !self.is_deaf() {
+            self.engine.advance(now);
+            self.collect();
+        }
+    }
+
+    /// Starts the module over, whatever state it was in.
+    fn restart(&mut self, reason: u8) {
+        if self.is_deaf() {
+            // What it would have printed in its sleep.
+            self.engine.advance(self.now);
+            while let Some(output) = self.engine.next_output() {
+                if !matches!(output, engine::Output::Host(_)) {
+                    self.outputs.push_back(Output::Module(output));
+                }
+            }
+        }
+        self.hang = None;
+        self.missed.clear();
+        self.heard.clear();
+        self.filter.cut();
+        self.engine.restart(reason, self.now);
+        self.collect();
+    }
+
+    fn perform(&mut self, due: Due) {
+        match due {
+            Due::Rule(mut rule) => {
+                let again = rule.times.is_none_or(|times| times > 1);
+                if let (When::Every(pause), true) = (&rule.when, again) {
+                    let at = self.now + *pause;
+                    rule.times = rule.times.map(|times| times - 1);
+                    self.agenda.set(at, Due::Rule(rule.clone()));
+                }
+                self.begin(rule.fault);
+            }
+            Due::Fault(fault) => self.begin(fault),
+            Due::Brownout(more) => {
+                if !self.is_deaf() {
+                    self.restart(POWER);
+                }
+                if more > 0 {
+                    self.agenda.set(self.now + BROWNOUT_EVERY, Due::Brownout(more - 1));
+                }
+            }
+            Due::Recover => self.recover(),
+            Due::Plug(path) => {
+                self.unplugged = false;
+                self.outputs.push_back(Output::Plug(path));
+            }
+            Due::Mix => {
+                let Some(mix) = self.mix else { return };
+                if self.armed.len() < MIX_WAITING {
+                    let rule = mix.draw(&mut self.dice);
+                    self.add(rule);
+                }
+                let pause = mix.pause(&mut self.dice);
+                self.agenda.set(self.now + pause, Due::Mix);
+            }
+        }
+    }
+
+    /// Lets a fault happen.
+    fn begin(&mut self, fault: Fault) {
+        self.fired_count += 1;
+        if self.fired.len() >= FIRED_MAX {
+            self.fired.pop_front();
+        }
+        self.fired.push_back((self.now, format!("{fault:?}")));
+        tracing::info!(?fault, "fault");
+        let now = self.now;
+        match fault {
+            Fault::Lose(direction, count) => self.noise(direction).add(Damage::Lose, count),
+            Fault::Flip(direction, count) => self.noise(direction).add(Damage::Flip, count),
+            Fault::Insert(direction, count) => self.noise(direction).add(Damage::Insert, count),
+            Fault::Double => self.filter.double(),
+            Fault::Swallow(beginning) => self.filter.swallow(&beginning),
+            Fault::NoPrompt => self.filter.no_prompt(),
+            Fault::Stall(time) => self.lasts(time, |faulty, end| faulty.stalled_until = faulty.stalled_until.max(end)),
+            Fault::Late(time) => self.lasts(time, |faulty, end| faulty.late_until = faulty.late_until.max(end)),
+            Fault::Say(text) if !self.is_deaf() => {
+                self.print(engine::Output::Host(Bytes::from(format!("\r\n{text}\r\n"))));
+            }
+            Fault::Close => self.close_session(now),
+            Fault::NoService(time) => {
+                self.engine_condition(|engine| engine.set_coverage(false, now));
+                self.lasts(time, |faulty, end| faulty.service_at = faulty.service_at.max(Some(end)));
+            }
+            Fault::NoSim(time) => {
+                self.engine_condition(|engine| engine.set_sim(false, now));
+                self.lasts(time, |faulty, end| faulty.sim_at = faulty.sim_at.max(Some(end)));
+            }
+            Fault::Refuse(code, time) => self.engine.refuse_until(now + time, code),
+            Fault::Reboot if !self.is_deaf() => self.restart(EXCEPTION),
+            Fault::BootLoop(count) => self.agenda.set(now, Due::Brownout(count.saturating_sub(1))),
+            Fault::Hang(Cure::Time(time)) => self.lasts(time, |faulty, end| {
+                faulty.hang = faulty.hang.or(Some(Hang::Until(end)));
+            }),
+            Fault::Hang(Cure::Reset) if self.hang != Some(Hang::Power) => self.hang = Some(Hang::Reset),
+            Fault::Hang(Cure::Power) => self.hang = Some(Hang::Power),
+            Fault::Vanish(time, path) if !self.unplugged => {
+                self.unplugged = true;
+                self.outputs.push_back(Output::Unplug);
+                self.agenda.set(now + time, Due::Plug(path));
+            }
+            // A module that is deaf and dumb neither speaks nor crashes; a port that is gone cannot go.
+            Fault::Say(_) | Fault::Reboot | Fault::Vanish(..) | Fault::Hang(Cure::Reset) => {}
+        }
+    }
+
+    fn lasts(&mut self, time: Duration, set: impl FnOnce(&mut Self, Duration)) {
+        let end = self.now + time;
+        set(self, end);
+        self.agenda.set(end, Due::Recover);
+    }
+
+    fn engine_condition(&mut self, change: impl FnOnce(&mut Engine)) {
+        change(&mut self.engine);
+        if !self.is_deaf() {
+            self.collect();
+        }
+    }
+
+    /// Ends what has lasted long enough.
+    fn recover(&mut self) {
+        let now = self.now;
+        if let Some(Hang::Until(end)) = self.hang
+            && now >= end
+        {
+            self.hang = None;
+            self.engine.advance(now);
+            self.collect();
+            for event in std::mem::take(&mut self.missed) {
+                self.engine.network(event, now);
+                self.collect();
+            }
+        }
+        if self.service_at.take_if(|at| now >= *at).is_some() {
+            self.engine_condition(|engine| engine.set_coverage(true, now));
+        }
+        if self.sim_at.take_if(|at| now >= *at).is_some() {
+            self.engine_condition(|engine| engine.set_sim(true, now));
+        }
+        if now >= self.stalled_until {
+            let bytes = std::mem::take(&mut self.arriving);
+            if !bytes.is_empty() && !self.is_deaf() {
+                self.hear(&bytes);
+            }
+        }
+        if now >= self.stalled_until.max(self.late_until) {
+            self.outputs.append(&mut self.leaving);
+        }
+    }
+
+    fn noise(&mut self, direction: Direction) -> &mut Noise {
+        match direction {
+            Direction::ToModule => &mut self.to_module,
+            Direction::ToHost => &mut self.to_host,
+        }
+    }
+}
