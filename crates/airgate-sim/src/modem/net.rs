@@ -5,7 +5,7 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpStream, UdpSocket, lookup_host};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
@@ -40,6 +40,12 @@ impl Net {
                 let address = broker.unwrap_or_else(|| Route::resolve(&self.routes, &host, port));
                 let (sender, receiver) = unbounded_channel();
                 let task = tokio::spawn(connection(id, address, tls, receiver, self.events.clone()));
+                self.open.insert(id, (sender, task));
+            }
+            Output::Datagram { id, host, port, bytes } => {
+                let address = Route::resolve(&self.routes, &host, port);
+                let (sender, _) = unbounded_channel();
+                let task = tokio::spawn(datagram(id, address, bytes, self.events.clone()));
                 self.open.insert(id, (sender, task));
             }
             Output::Send { id, bytes } => {
@@ -92,6 +98,41 @@ async fn dial(address: &str, tls: Option<Tls>) -> Result<Box<dyn Stream>, (Failu
             Box::new(prepared.handshake(stream).await.map_err(|error| (Failure::TlsAlert, error))?)
         }
     })
+}
+
+/// Longest datagram in answer.
+const DATAGRAM_MAX: usize = 1500;
+
+/// Asks and waits for the answer; who has lost patience aborts the task.
+async fn datagram(id: u64, address: String, question: Bytes, events: UnboundedSender<NetEvent>) {
+    let ask = async {
+        let target = lookup_host(&address).await.map_err(|error| (Failure::Name, error))?.next();
+        let missing = || (Failure::Name, io::Error::other("the name has no address"));
+        let target = target.ok_or_else(missing)?;
+        let own = if target.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+        let exchange = async {
+            let socket = UdpSocket::bind(own).await?;
+            socket.connect(target).await?;
+            socket.send(&question).await?;
+            let mut answer = vec![0; DATAGRAM_MAX];
+            let count = socket.recv(&mut answer).await?;
+            answer.truncate(count);
+            Ok(Bytes::from(answer))
+        };
+        exchange.await.map_err(|error| (Failure::Unreachable, error))
+    };
+    // The shell may be gone already; then nobody wants the events.
+    let tell = |event| drop(events.send(event));
+    match ask.await {
+        Ok(answer) => {
+            tell(NetEvent::Received(id, answer));
+            tell(NetEvent::Closed(id));
+        }
+        Err((failure, error)) => {
+            tracing::info!(%address, ?failure, %error, "no answer");
+            tell(NetEvent::Failed(id, failure));
+        }
+    }
 }
 
 async fn connection(

@@ -13,9 +13,11 @@ pub enum Nitz {
     FourDigits,
     /// `2024/08/27,06:36:38+0, `: nothing but a blank behind the last comma.
     EmptyDst,
+    /// `2024/08/23,06:52:50+32,0`: UTC digits beside the zone of China.
+    FourDigitsZone,
     /// `24/07/17,09:49:59+32,0`: UTC digits beside the zone of China.
     TwoDigitsZone,
-    /// One of the three, drawn from the seed at each boot.
+    /// One of these, drawn from the seed at each boot.
     Any,
 }
 
@@ -144,6 +146,8 @@ pub struct Profile {
     pub nitz: Nitz,
     /// Zone of `AT+CCLK?`.
     pub clock_zone: ClockZone,
+    /// The clock runs on over a restart; otherwise it shows the default date again.
+    pub clock_survives_reset: bool,
     /// Bytes of the file system in RAM.
     pub file_space: usize,
     /// Bytes of an HTTP answer that are kept.
@@ -202,6 +206,7 @@ impl Profile {
             cache_form: CacheForm::Bare,
             nitz: Nitz::FourDigits,
             clock_zone: ClockZone::Utc,
+            clock_survives_reset: false,
             file_space: 256 * 1024,
             http_buffer: 4096,
             http_overflow: HttpOverflow::NoMemory,
@@ -279,6 +284,7 @@ impl Profile {
             cache_form: CacheForm::Tight,
             nitz: Nitz::Any,
             clock_zone: ClockZone::UtcDigitsLocalZone,
+            clock_survives_reset: true,
             http_overflow: HttpOverflow::Cut,
             http_tight: true,
             http_blank_line: true,

@@ -43,6 +43,8 @@ pub struct Bench {
     pub packets: Vec<Packet>,
     pub broker: Broker,
     pub web: Web,
+    /// Questions that nobody has answered.
+    pub datagrams: Vec<(u64, Bytes)>,
     pub connection: Option<u64>,
     pub aborted: Vec<u64>,
     pub closed: Vec<u64>,
@@ -65,6 +67,7 @@ impl Bench {
                 answers: true,
             },
             web: Web::default(),
+            datagrams: Vec::new(),
             connection: None,
             aborted: Vec::new(),
             closed: Vec::new(),
@@ -158,6 +161,7 @@ impl Bench {
                     let event = self.web.failure.map_or(NetEvent::Opened(id), |failure| NetEvent::Failed(id, failure));
                     self.engine.network(event, self.now);
                 }
+                Output::Datagram { id, bytes, .. } => self.datagrams.push((id, bytes)),
                 Output::Send { id, bytes } if self.web.open.contains(&id) => {
                     self.web.requests.push(String::from_utf8_lossy(&bytes).into_owned());
                     match self.web.answers.pop_front() {

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::output::framed;
 use super::timers::Timer;
-use super::{Bearer, Engine, Http, Input, Line, Mqtt, Output, Radio, TlsSettings, clock};
-use crate::modem::profile::Nitz;
+use super::{Bearer, Engine, Http, Input, Line, Mqtt, Output, Radio, TlsSettings};
 
 /// The mask ROM's greeting: raw, two unprintable bytes inside, a backslash and an `n` in place of a newline.
 /// Source: boot logs of Air780E V1161 and Air780EP V1010.
@@ -68,24 +67,6 @@ impl Engine {
         self.after(ATTACH_TO_NITZ, Timer::Boot(Step::Nitz));
     }
 
-    fn tell_time(&mut self) {
-        let form = match self.profile.nitz {
-            Nitz::Any => match self.rng.below(3) {
-                0 => Nitz::FourDigits,
-                1 => Nitz::EmptyDst,
-                _ => Nitz::TwoDigitsZone,
-            },
-            form => form,
-        };
-        self.radio.clock_set = true;
-        self.urc(&clock::nitz(self.unix_now(), form));
-    }
-
-    /// What the network believes the time to be.
-    pub(super) fn unix_now(&self) -> u64 {
-        self.setup.unix_time + self.now.as_secs()
-    }
-
     /// Starts over. What is not in flash is lost, and so is what has not gone over the line yet.
     pub(super) fn reboot(&mut self, reason: u8) {
         for id in [self.mqtt.connection(), self.http.connection()].into_iter().flatten() {
@@ -98,6 +79,7 @@ impl Engine {
         self.settings = self.stored.clone();
         self.radio = Radio::default();
         self.mqtt = Mqtt::new(&self.profile);
+        self.clock = self.clock.restarted(self.profile.clock_survives_reset);
         self.bearer = Bearer::default();
         self.http = Http::default();
         self.tls = TlsSettings::default();

@@ -110,7 +110,7 @@ impl Engine {
         match command.name.as_str() {
             "E" | "I" | "V" | "Q" | "Z" | "&W" | "&F" | "+VER" | "+CMEE" | "+CGMI" | "+CGMM" | "+CGMR" | "+CGSN"
             | "+CIMI" | "+CCID" | "+ICCID" | "+IPR" | "+IFC" | "+CSCLK" | "+UPGRADE" | "+RESET" | "+RSTSET"
-            | "*EXINFO" | "+CNMI" | "+CMGF" | "+CCLK" => self.general(&command.name, form),
+            | "*EXINFO" | "+CNMI" | "+CMGF" => self.general(&command.name, form),
             "+CPIN" | "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR"
             | "+COPS" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" => {
                 self.radio_command(&command.name, form)
@@ -121,6 +121,9 @@ impl Engine {
             }
             "+HTTPINIT" | "+HTTPTERM" | "+HTTPPARA" | "+HTTPDATA" | "+HTTPACTION" | "+HTTPREAD" | "+HTTPHEAD"
             | "+HTTPSSL" => self.http_command(&command.name, form),
+            "+CCLK" | "+CTZU" | "+CTZR" | "+NITZDISSET" | "+CNTP" | "+CNTPCID" => {
+                self.time_command(&command.name, form)
+            }
             "+SAPBR" => self.bearer(form),
             "+SSLCFG" => self.ssl_config(form),
             "+FSCREATE" | "+FSWRITE" | "+FSREAD" | "+FSDEL" | "+FSFLSIZE" | "+FSLS" | "+FSMEM" | "+FSMKDIR"

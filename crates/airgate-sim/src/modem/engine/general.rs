@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::Engine;
 use super::commands::{Flow, Outcome, args};
 use super::fault::Fault;
 use super::parse::Form;
 use super::settings::Settings;
 use super::timers::Timer;
-use super::{Engine, clock};
 
 /// Rates that `AT+IPR` takes beside 0. Source: the vendor's IPR page.
 const RATES: &[u32] =
@@ -67,7 +67,6 @@ impl Engine {
             ("+UPGRADE", Form::Set(_)) => return upgrade(form),
             ("+UPGRADE", Form::Plain) => return Err(Fault::NOT_ALLOWED),
             ("*EXINFO", Form::Read) => self.info(&format!("*EXINFO: {}", self.start_reason)),
-            ("+CCLK", Form::Read) => self.clock(),
             ("+RESET", Form::Plain) => self.after(OK_TO_REBOOT, Timer::Reboot(REASON_RESET)),
             ("+RSTSET", Form::Plain) => {
                 self.stored = Settings::factory(&self.profile, self.setup.baud);
@@ -89,20 +88,6 @@ impl Engine {
         let text = text(&self.setup);
         self.info(&text);
         Ok(())
-    }
-
-    fn clock(&mut self) {
-        let text = if self.radio.clock_set {
-            clock::cclk(self.unix_now(), Some(self.profile.clock_zone))
-        } else {
-            clock::cclk(self.module_time(), None)
-        };
-        self.info(&text);
-    }
-
-    /// Unix time as the module itself believes it to be.
-    pub(super) fn module_time(&self) -> u64 {
-        if self.radio.clock_set { self.unix_now() } else { clock::DEFAULT_DATE + self.now.as_secs() }
     }
 
     /// `OK` still goes out at the old rate, hence the new one is set behind it.

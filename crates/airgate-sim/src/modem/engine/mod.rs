@@ -20,6 +20,7 @@ mod parse;
 pub(super) mod rng;
 mod settings;
 mod storage;
+mod time;
 mod timers;
 mod tls;
 mod world;
@@ -40,6 +41,7 @@ use network::Radio;
 use output::Sender;
 use rng::Rng;
 use settings::Settings;
+use time::Clock;
 use timers::{Timer, Timers};
 pub use tls::Tls;
 use tls::TlsSettings;
@@ -123,6 +125,17 @@ pub enum Output {
         /// One or more whole MQTT packets.
         bytes: Bytes,
     },
+    /// Send one datagram and wait for one in answer: [`NetEvent::Received`] or [`NetEvent::Failed`].
+    Datagram {
+        /// Number of the exchange, never used twice, also not for a connection.
+        id: u64,
+        /// Name or address as the host wrote it.
+        host: String,
+        /// Port 1-65535.
+        port: u16,
+        /// The datagram.
+        bytes: Bytes,
+    },
     /// Close the connection, after what was given to [`Output::Send`]. No event is expected.
     Close {
         /// Number of the connection.
@@ -191,6 +204,7 @@ pub struct Engine {
     stored: Settings,
     radio: Radio,
     mqtt: Mqtt,
+    clock: Clock,
     bearer: Bearer,
     http: Http,
     /// Numbers connections over reboots, so that a late event of an old one is told apart.
@@ -221,6 +235,7 @@ impl Engine {
             settings,
             radio: Radio::default(),
             mqtt: Mqtt::new(&profile),
+            clock: Clock::default(),
             bearer: Bearer::default(),
             http: Http::default(),
             connections: 0,
@@ -308,6 +323,7 @@ impl Engine {
             Timer::ConnackTimeout(id) => self.connack_timeout(id),
             Timer::KeepAlive(id) => self.keep_alive(id),
             Timer::HttpSend(id) => self.http_send(id),
+            Timer::NtpTimeout(id) => self.ntp_timeout(id),
             Timer::HttpLost => self.http_bearer_lost(),
             Timer::HttpTimeout(id) => self.http_timeout(id),
             Timer::Attach => self.attach(),
@@ -335,10 +351,12 @@ impl Engine {
             NetEvent::Failed(id, failure) => {
                 self.connect_failed(id);
                 self.http_failed(id, failure);
+                self.ntp_failed(id, failure);
             }
             NetEvent::Received(id, bytes) => {
                 self.net_received(id, &bytes);
                 self.http_received(id, &bytes);
+                self.ntp_received(id, &bytes);
             }
             NetEvent::Closed(id) => {
                 self.net_closed(id);

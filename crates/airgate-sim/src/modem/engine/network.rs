@@ -33,14 +33,13 @@ pub(super) struct Radio {
     cfun: u32,
     attached_at: Option<Duration>,
     context: Context,
-    pub(super) clock_set: bool,
     pub(super) csclk: u32,
     pub(super) text_sms: bool,
 }
 
 impl Default for Radio {
     fn default() -> Self {
-        Self { cfun: 1, attached_at: None, context: Context::Initial, clock_set: false, csclk: 0, text_sms: false }
+        Self { cfun: 1, attached_at: None, context: Context::Initial, csclk: 0, text_sms: false }
     }
 }
 

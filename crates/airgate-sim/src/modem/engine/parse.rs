@@ -84,6 +84,16 @@ impl Args {
         String::from_utf8(bytes.to_vec()).map_err(|_| Fault::TYPE)
     }
 
+    /// The same with a sign.
+    pub(super) fn signed(&self, index: usize, range: std::ops::RangeInclusive<i32>) -> Result<i32, Fault> {
+        let text = std::str::from_utf8(self.bytes(index)?).map_err(|_| Fault::TYPE)?;
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Fault::TYPE);
+        }
+        text.parse().ok().filter(|value| range.contains(value)).ok_or(Fault::RANGE)
+    }
+
     /// A decimal number within `range`; quotes round it are allowed, as the module allows them for ports.
     pub(super) fn number(&self, index: usize, range: std::ops::RangeInclusive<u32>) -> Result<u32, Fault> {
         let bytes = self.bytes(index)?;

@@ -37,6 +37,8 @@ pub(super) enum Timer {
     HttpTimeout(u64),
     /// The bearer has gone from under an HTTP request.
     HttpLost,
+    /// No answer to the question for the time with this number.
+    NtpTimeout(u64),
     /// Registration after `AT+CFUN=1` or `AT+CGATT=1`.
     Attach,
     /// The reboot that a command asked for.
