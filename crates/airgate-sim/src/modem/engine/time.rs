@@ -101,7 +101,8 @@ impl Engine {
 
     fn set_clock(&mut self, shown: Shown) {
         let zone = self.shown().zone;
-        self.clock.set = Some((self.now, shown));
+        // The clock ticks with the whole seconds of the engine's time.
+        self.clock.set = Some((Duration::from_secs(self.now.as_secs()), shown));
         if self.clock.tells_zone && zone != shown.zone {
             self.urc(&format!("+CTZV: {}", clock::zone(shown.zone)));
         }
