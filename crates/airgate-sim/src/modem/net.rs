@@ -57,7 +57,7 @@ impl Net {
             // The task ends when its sender is gone, after it has written what is left.
             Output::Close { id } => drop(self.open.remove(&id)),
             Output::Abort { id } => self.abort(id),
-            Output::Host(_) | Output::Rate(_) => {}
+            Output::Host(_) | Output::Rate(_) | Output::Sms { .. } => {}
         }
     }
 

@@ -146,6 +146,10 @@ pub struct Profile {
     pub nitz: Nitz,
     /// Zone of `AT+CCLK?`.
     pub clock_zone: ClockZone,
+    /// What the host writes behind the prompt of `AT+CMGS` is echoed under `ATE1`.
+    pub sms_echo: bool,
+    /// `+CMS ERROR` has words, whatever `AT+CMEE` says.
+    pub cms_in_words: bool,
     /// The clock runs on over a restart; otherwise it shows the default date again.
     pub clock_survives_reset: bool,
     /// Bytes of the file system in RAM.
@@ -206,6 +210,8 @@ impl Profile {
             cache_form: CacheForm::Bare,
             nitz: Nitz::FourDigits,
             clock_zone: ClockZone::Utc,
+            sms_echo: true,
+            cms_in_words: false,
             clock_survives_reset: false,
             file_space: 256 * 1024,
             http_buffer: 4096,
@@ -251,6 +257,8 @@ impl Profile {
             cache_form: CacheForm::Quoted,
             nitz: Nitz::TwoDigitsZone,
             clock_zone: ClockZone::Local,
+            sms_echo: false,
+            cms_in_words: true,
             file_space: 64 * 1024,
             ..Self::v1161()
         }
@@ -285,6 +293,7 @@ impl Profile {
             nitz: Nitz::Any,
             clock_zone: ClockZone::UtcDigitsLocalZone,
             clock_survives_reset: true,
+            cms_in_words: true,
             http_overflow: HttpOverflow::Cut,
             http_tight: true,
             http_blank_line: true,

@@ -43,6 +43,8 @@ pub struct Bench {
     pub packets: Vec<Packet>,
     pub broker: Broker,
     pub web: Web,
+    /// Short messages that the network has taken: number, text, header.
+    pub sent_sms: Vec<(String, String, Vec<u8>)>,
     /// Questions that nobody has answered.
     pub datagrams: Vec<(u64, Bytes)>,
     pub connection: Option<u64>,
@@ -67,6 +69,7 @@ impl Bench {
                 answers: true,
             },
             web: Web::default(),
+            sent_sms: Vec::new(),
             datagrams: Vec::new(),
             connection: None,
             aborted: Vec::new(),
@@ -161,6 +164,7 @@ impl Bench {
                     let event = self.web.failure.map_or(NetEvent::Opened(id), |failure| NetEvent::Failed(id, failure));
                     self.engine.network(event, self.now);
                 }
+                Output::Sms { to, text, header } => self.sent_sms.push((to, text, header)),
                 Output::Datagram { id, bytes, .. } => self.datagrams.push((id, bytes)),
                 Output::Send { id, bytes } if self.web.open.contains(&id) => {
                     self.web.requests.push(String::from_utf8_lossy(&bytes).into_owned());

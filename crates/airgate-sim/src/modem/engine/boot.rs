@@ -64,6 +64,7 @@ impl Engine {
             self.urc(text);
         }
         self.registration_urcs();
+        self.take_waiting_sms();
         self.after(ATTACH_TO_NITZ, Timer::Boot(Step::Nitz));
     }
 
@@ -80,6 +81,7 @@ impl Engine {
         self.radio = Radio::default();
         self.mqtt = Mqtt::new(&self.profile);
         self.clock = self.clock.restarted(self.profile.clock_survives_reset);
+        self.sms = self.sms.restarted();
         self.bearer = Bearer::default();
         self.http = Http::default();
         self.tls = TlsSettings::default();

@@ -61,7 +61,8 @@ impl Engine {
     }
 
     pub(super) fn fail(&mut self, fault: Fault) {
-        self.finish(&framed(&fault.line(self.settings.cmee)));
+        let in_words = matches!(fault, Fault::Cms(_)) && self.profile.cms_in_words;
+        self.finish(&framed(&fault.line(if in_words { 2 } else { self.settings.cmee })));
     }
 
     /// Sends the final result and listens for the next line.
@@ -86,6 +87,11 @@ impl Engine {
                 };
                 self.resolve(sent);
             }
+            (Purpose::Sms(draft), _) => match self.sms_written(draft, &data.taken) {
+                Ok(Flow::Waits) => {}
+                Ok(_) => self.run_rest(),
+                Err(fault) => self.fail(fault),
+            },
             (Purpose::HttpBody, _) => {
                 let kept = self.http_body(data.taken);
                 self.resolve(kept);
@@ -110,7 +116,7 @@ impl Engine {
         match command.name.as_str() {
             "E" | "I" | "V" | "Q" | "Z" | "&W" | "&F" | "+VER" | "+CMEE" | "+CGMI" | "+CGMM" | "+CGMR" | "+CGSN"
             | "+CIMI" | "+CCID" | "+ICCID" | "+IPR" | "+IFC" | "+CSCLK" | "+UPGRADE" | "+RESET" | "+RSTSET"
-            | "*EXINFO" | "+CNMI" | "+CMGF" => self.general(&command.name, form),
+            | "*EXINFO" | "+CBC" => self.general(&command.name, form),
             "+CPIN" | "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR"
             | "+COPS" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" => {
                 self.radio_command(&command.name, form)
@@ -123,6 +129,9 @@ impl Engine {
             | "+HTTPSSL" => self.http_command(&command.name, form),
             "+CCLK" | "+CTZU" | "+CTZR" | "+NITZDISSET" | "+CNTP" | "+CNTPCID" => {
                 self.time_command(&command.name, form)
+            }
+            "+CMGF" | "+CSCS" | "+CSMP" | "+CSCA" | "+CNMI" | "+CPMS" | "+CMGR" | "+CMGL" | "+CMGD" | "+CMGS" => {
+                self.sms_command(&command.name, form)
             }
             "+SAPBR" => self.bearer(form),
             "+SSLCFG" => self.ssl_config(form),

@@ -7,6 +7,8 @@ pub(super) enum Fault {
     Error,
     /// `+CME ERROR` with this code. Source: the vendor's CME error table.
     Cme(u32),
+    /// `+CMS ERROR` with this code. Source: 3GPP TS 27.005, section 3.2.5.
+    Cms(u32),
 }
 
 impl Fault {
@@ -30,6 +32,8 @@ impl Fault {
     pub(super) fn line(self, cmee: u8) -> String {
         match (self, cmee) {
             (Self::Error, _) | (Self::Cme(_), 0) => "ERROR".into(),
+            (Self::Cms(code), 0 | 1) => format!("+CMS ERROR: {code}"),
+            (Self::Cms(code), _) => format!("+CMS ERROR: {}", text(code)),
             (Self::Cme(code), 1) => format!("+CME ERROR: {code}"),
             (Self::Cme(code), _) => format!("+CME ERROR: {}", text(code)),
         }
@@ -46,6 +50,12 @@ fn text(code: u32) -> &'static str {
         60 => "flash error",
         62 => "file not exist",
         63 => "file too large",
+        302 => "operation not allowed",
+        304 => "invalid PDU mode parameter",
+        305 => "invalid text mode parameter",
+        310 => "SIM not inserted",
+        321 => "invalid memory index",
+        331 => "no network service",
         765 => "invalid input value",
         767 => "operation failed",
         791 => "too few parameters",

@@ -51,6 +51,7 @@ impl Engine {
             ("+CIMI", Form::Plain) => self.sim_text(|setup| setup.imsi.clone())?,
             ("+CCID", Form::Plain) => self.sim_text(|setup| setup.iccid.clone())?,
             ("+ICCID", Form::Plain) => self.sim_text(|setup| format!("+ICCID: {}", setup.iccid))?,
+            ("+CBC", Form::Plain) => self.info(&format!("+CBC: {}", self.setup.battery)),
             ("+IPR", _) => return self.rate(form),
             ("+IFC", Form::Test) => self.info("+IFC: (0,2), (0,2)"),
             ("+IFC", Form::Read) => {
@@ -60,9 +61,6 @@ impl Engine {
             ("+IFC", Form::Set(args)) => self.settings.ifc = (args.number(0, 0..=2)?, args.number(1, 0..=2)?),
             ("+CSCLK", Form::Read) => self.info(&format!("+CSCLK: {}", self.radio.csclk)),
             ("+CSCLK", Form::Set(args)) => self.radio.csclk = args.at_most(1)?.number(0, 0..=3)?,
-            ("+CNMI", Form::Set(args)) => drop(args.at_most(5)?.number(0, 0..=3)?),
-            ("+CMGF", Form::Read) => self.info(&format!("+CMGF: {}", u8::from(self.radio.text_sms))),
-            ("+CMGF", Form::Set(args)) => self.radio.text_sms = args.at_most(1)?.number(0, 0..=1)? == 1,
             ("+UPGRADE", Form::Read) => self.info("+UPGRADE: 0"),
             ("+UPGRADE", Form::Set(_)) => return upgrade(form),
             ("+UPGRADE", Form::Plain) => return Err(Fault::NOT_ALLOWED),

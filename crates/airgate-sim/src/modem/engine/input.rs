@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Engine;
+use super::sms::Draft;
 use super::timers::Timer;
 
 /// Bytes that may wait while a command is under way; more are lost. Source: the SDK's pending buffer of a channel.
@@ -12,6 +13,8 @@ const PENDING_MAX: usize = 8192;
 const OPEN_GAP: Duration = Duration::from_secs(5);
 /// The character that ends a data phase without length.
 const CTRL_Z: u8 = 0x1A;
+/// The character that abandons a message.
+const ESCAPE: u8 = 0x1B;
 
 /// What the bytes of a data phase are for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +22,7 @@ pub(super) enum Purpose {
     Publish { topic: String, qos: u8, retain: bool },
     File { path: String, append: bool },
     HttpBody,
+    Sms(Draft),
 }
 
 /// A data phase: bytes are taken until the end is reached.
@@ -54,8 +58,17 @@ impl Data {
         }
     }
 
+    /// A phase that ends with Ctrl-Z or Escape, however long that takes.
+    pub(super) fn open(purpose: Purpose, most: usize) -> Self {
+        Self { length: None, ..Self::counted(purpose, most) }
+    }
+
     fn pause(&self) -> Option<Duration> {
-        if self.length.is_none() { Some(OPEN_GAP) } else { self.gap }
+        match self.purpose {
+            Purpose::Sms(_) => None,
+            _ if self.length.is_none() => Some(OPEN_GAP),
+            _ => self.gap,
+        }
     }
 }
 
@@ -198,6 +211,7 @@ impl Engine {
             self.input.pending.clear();
         }
         self.transmit(match data.purpose {
+            Purpose::Sms(_) => b"\r\n> ",
             Purpose::HttpBody => b"\r\nDOWNLOAD\r\n",
             _ if self.profile.prompt_blank => b"\r\n> ",
             _ => b"\r\n>",
@@ -222,6 +236,11 @@ impl Engine {
                 data.taken.len() >= length
             }
             None if byte == CTRL_Z => true,
+            None if byte == ESCAPE && matches!(data.purpose, Purpose::Sms(_)) => {
+                // The last byte tells how it ended, even behind too many.
+                data.taken.push(byte);
+                true
+            }
             None => {
                 // One byte above the limit is kept, so that the end can tell that there were too many.
                 if data.taken.len() <= data.most {

@@ -19,6 +19,7 @@ mod output;
 mod parse;
 pub(super) mod rng;
 mod settings;
+mod sms;
 mod storage;
 mod time;
 mod timers;
@@ -41,6 +42,7 @@ use network::Radio;
 use output::Sender;
 use rng::Rng;
 use settings::Settings;
+use sms::Sms;
 use time::Clock;
 use timers::{Timer, Timers};
 pub use tls::Tls;
@@ -64,6 +66,8 @@ pub struct Setup {
     pub cesq: (u8, u8),
     /// Tracking area code and cell, hex digits.
     pub cell: (String, String),
+    /// Answer to `AT+CBC`, millivolts.
+    pub battery: u32,
     /// A SIM is in its holder.
     pub sim: bool,
     /// Seeds all that a profile leaves to chance.
@@ -88,6 +92,7 @@ impl Default for Setup {
             csq: (25, 0),
             cesq: (22, 48),
             cell: ("4844".into(), "0EA2D0CA".into()),
+            battery: 3968,
             sim: true,
             seed: 1,
             turnaround: Duration::ZERO,
@@ -135,6 +140,15 @@ pub enum Output {
         port: u16,
         /// The datagram.
         bytes: Bytes,
+    },
+    /// The network has taken a short message.
+    Sms {
+        /// The number it goes to.
+        to: String,
+        /// The text; eight bit data as hex digits.
+        text: String,
+        /// The user data header without its length; empty for a message that stands alone.
+        header: Vec<u8>,
     },
     /// Close the connection, after what was given to [`Output::Send`]. No event is expected.
     Close {
@@ -205,6 +219,7 @@ pub struct Engine {
     radio: Radio,
     mqtt: Mqtt,
     clock: Clock,
+    sms: Sms,
     bearer: Bearer,
     http: Http,
     /// Numbers connections over reboots, so that a late event of an old one is told apart.
@@ -236,6 +251,7 @@ impl Engine {
             radio: Radio::default(),
             mqtt: Mqtt::new(&profile),
             clock: Clock::default(),
+            sms: Sms::default(),
             bearer: Bearer::default(),
             http: Http::default(),
             connections: 0,
@@ -324,6 +340,7 @@ impl Engine {
             Timer::KeepAlive(id) => self.keep_alive(id),
             Timer::HttpSend(id) => self.http_send(id),
             Timer::NtpTimeout(id) => self.ntp_timeout(id),
+            Timer::SmsSent => self.sms_sent(),
             Timer::HttpLost => self.http_bearer_lost(),
             Timer::HttpTimeout(id) => self.http_timeout(id),
             Timer::Attach => self.attach(),

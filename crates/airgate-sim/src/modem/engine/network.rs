@@ -34,12 +34,11 @@ pub(super) struct Radio {
     attached_at: Option<Duration>,
     context: Context,
     pub(super) csclk: u32,
-    pub(super) text_sms: bool,
 }
 
 impl Default for Radio {
     fn default() -> Self {
-        Self { cfun: 1, attached_at: None, context: Context::Initial, csclk: 0, text_sms: false }
+        Self { cfun: 1, attached_at: None, context: Context::Initial, csclk: 0 }
     }
 }
 

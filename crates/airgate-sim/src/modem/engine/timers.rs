@@ -39,6 +39,8 @@ pub(super) enum Timer {
     HttpLost,
     /// No answer to the question for the time with this number.
     NtpTimeout(u64),
+    /// The network has had time to take a short message.
+    SmsSent,
     /// Registration after `AT+CFUN=1` or `AT+CGATT=1`.
     Attach,
     /// The reboot that a command asked for.
