@@ -16,6 +16,11 @@ pub(crate) fn decode(text: &str) -> Result<Vec<u8>, base64::DecodeError> {
     BASE64.decode(text)
 }
 
+/// The value of `payload_b64`.
+pub(crate) fn encode(payload: &[u8]) -> String {
+    BASE64.encode(payload)
+}
+
 /// Writes the one field that carries `payload` into an object being written.
 pub(crate) fn write<M: SerializeMap>(map: &mut M, payload: &[u8]) -> Result<(), M::Error> {
     match std::str::from_utf8(payload) {

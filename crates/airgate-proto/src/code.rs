@@ -32,6 +32,14 @@ pub enum Code {
     RateLimited,
     /// The link is down, and this cannot wait for it.
     Offline,
+    /// The cloud said no; the message tells its code and its words.
+    CloudRefused,
+    /// The cloud did not reply in time; it may have been done.
+    TimedOut,
+    /// This cloud, or this daemon, does not have it.
+    NotSupported,
+    /// No such call waits for an answer.
+    NoSuchCall,
     /// A fault of the daemon.
     Internal,
     /// A code of a newer daemon, known to its message only. Never sent.
@@ -41,7 +49,7 @@ pub enum Code {
 
 impl Code {
     /// Every code that a daemon of this version sends.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::BadJson,
         Self::UnknownOp,
         Self::BadField,
@@ -55,6 +63,10 @@ impl Code {
         Self::TooManyClients,
         Self::RateLimited,
         Self::Offline,
+        Self::CloudRefused,
+        Self::TimedOut,
+        Self::NotSupported,
+        Self::NoSuchCall,
         Self::Internal,
     ];
 
@@ -75,6 +87,10 @@ impl Code {
             Self::TooManyClients => "too_many_clients",
             Self::RateLimited => "rate_limited",
             Self::Offline => "offline",
+            Self::CloudRefused => "cloud_refused",
+            Self::TimedOut => "timed_out",
+            Self::NotSupported => "not_supported",
+            Self::NoSuchCall => "no_such_call",
             Self::Internal => "internal",
             Self::Unknown => "unknown",
         }

@@ -28,6 +28,8 @@ pub enum Event {
     },
     /// The firmware update moved on; the fields are those of the daemon's OTA status.
     Ota(Map<String, Value>),
+    /// The cloud asks something of the program, which answers with the operation `answer`.
+    Call(Call),
     /// A text message arrived at the SIM card.
     Sms(Map<String, Value>),
 }
@@ -67,6 +69,40 @@ pub struct Message {
     pub qos: Qos,
 }
 
+/// Something that the cloud asks: a property to set, a service to carry out, a remote call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// To be named in the answer.
+    pub call: String,
+    /// What is called: `$thing/service/property/set`, `$thing/service/reboot`, `$rrpc/user/cmd`, ….
+    pub topic: String,
+    /// The sub-device that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
+    /// The parameters, of a call of the thing model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub params: Option<Value>,
+    /// The payload of any other call, when it is UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// The payload in base64 when it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload_b64: Option<String>,
+    /// After so many milliseconds an answer is too late.
+    pub answer_within_ms: u64,
+}
+
+impl Call {
+    /// Bears this payload, in whichever field takes it.
+    #[must_use]
+    pub fn with_payload(self, payload: &[u8]) -> Self {
+        match std::str::from_utf8(payload) {
+            Ok(text) => Self { payload: Some(text.to_owned()), ..self },
+            Err(_) => Self { payload_b64: Some(body::encode(payload)), ..self },
+        }
+    }
+}
+
 /// An accepted publish that is given up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dropped {
@@ -99,7 +135,8 @@ pub enum LinkState {
 
 impl Event {
     /// The names that [`Event`] knows on the line.
-    pub(crate) const NAMES: [&'static str; 8] = ["hello", "message", "sent", "dropped", "link", "lagged", "ota", "sms"];
+    pub(crate) const NAMES: [&'static str; 9] =
+        ["hello", "message", "sent", "dropped", "link", "lagged", "ota", "call", "sms"];
 
     /// The event as one line, newline included.
     #[must_use]

@@ -56,6 +56,16 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// A whole number that may be as large as a time in milliseconds.
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        self.typed(name, "a whole number", |value| value.as_u64())
+    }
+
+    /// Whatever it is.
+    pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, Refusal> {
+        self.typed(name, "JSON", Some)
+    }
+
     /// A field that is `null` counts as absent, as serialisers write options.
     fn typed<T>(&self, name: &str, what: &str, read: impl FnOnce(Value) -> Option<T>) -> Result<Option<T>, Refusal> {
         let Some(raw) = self.raw(name) else { return Ok(None) };

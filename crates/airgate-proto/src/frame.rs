@@ -54,6 +54,7 @@ pub fn parse_server_line(line: &[u8]) -> Result<ServerFrame, FrameError> {
             duplicate: frame.duplicate,
             status: frame.status,
             lines: frame.lines,
+            data: frame.data,
         })
     } else {
         Reply::Refused(Refusal { id, code: frame.code, message: frame.message, hint: frame.hint })
@@ -73,6 +74,7 @@ struct Frame<'a> {
     duplicate: bool,
     status: Option<Value>,
     lines: Option<Vec<String>>,
+    data: Option<Value>,
     #[serde(default = "unknown_code")]
     code: Code,
     #[serde(default)]

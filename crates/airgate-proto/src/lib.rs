@@ -16,10 +16,13 @@
 //! assert_eq!(reply.to_line(), b"{\"id\":7,\"ok\":true,\"seq\":1}\n");
 //!
 //! let refusal = parse_line(br#"{"id":8,"op":"publsh"}"#).unwrap_err();
-//! assert_eq!(refusal.hint, "did you mean `publish`? The operations are: publish, subscribe, unsubscribe, status, ping, at");
+//! assert_eq!(refusal.hint, "did you mean `publish`? The operations are: publish, subscribe, unsubscribe, status, ping, at, property, \
+//!     event, call, answer, shadow, time, ota_version, ota_progress, device_add, device_login, device_logout, \
+//!     device_register, device_delete, device_list");
 //! ```
 #![forbid(unsafe_code)]
 
+mod ask;
 mod body;
 mod code;
 mod event;
@@ -29,13 +32,15 @@ mod id;
 pub mod limits;
 mod line;
 mod parse;
+mod parse_ask;
 mod reply;
 mod request;
 mod suggest;
 pub mod topic;
 
+pub use ask::{Answer, Ask, DeviceSecret};
 pub use code::Code;
-pub use event::{Device, Dropped, Event, Hello, Link, LinkState, Message};
+pub use event::{Call, Device, Dropped, Event, Hello, Link, LinkState, Message};
 pub use frame::{FrameError, ServerFrame, parse_server_line};
 pub use id::{BadId, Id};
 pub use line::{LineBuffer, LineTooLong};

@@ -4,7 +4,7 @@ use crate::fields::{Fields, refuse, shown};
 use crate::limits::{
     DEFAULT_PRIORITY, MAX_AT_BYTES, MAX_DURABLE_BYTES, MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY,
 };
-use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, body, suggest, topic};
+use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, body, parse_ask, suggest, topic};
 use std::num::NonZeroU32;
 
 /// Reads one line, terminator removed.
@@ -48,10 +48,10 @@ fn read_op(fields: &Fields<'_>) -> Result<Op, Refusal> {
         "status" => fields.only(&name, &["id", "op"]).map(|()| Op::Status),
         "ping" => fields.only(&name, &["id", "op"]).map(|()| Op::Ping),
         "at" => read_at(fields),
-        _ => {
+        _ => parse_ask::read(&name, fields).unwrap_or_else(|| {
             let message = format!("there is no operation `{}`", shown(&name));
             Err(refuse(Code::UnknownOp, message, suggest::hint(&name, &Op::NAMES, "operations")))
-        }
+        }),
     }
 }
 
@@ -72,20 +72,22 @@ fn read_publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
         Some(0) => Qos::AtMostOnce,
         _ => Qos::AtLeastOnce,
     };
+    read_policy(fields, Publish { qos, ..Publish::new(topic, read_payload("publish", fields)?) })
+}
+
+/// The message, handled as the fields say.
+pub(crate) fn read_policy(fields: &Fields<'_>, publish: Publish) -> Result<Publish, Refusal> {
     let level = fields.whole("priority", 0, u32::from(MAX_PRIORITY))?.unwrap_or(u32::from(DEFAULT_PRIORITY));
-    let priority = u8::try_from(level).ok().and_then(Priority::new).unwrap_or_default();
     Ok(Publish {
-        topic,
-        payload: read_payload(fields)?,
-        qos,
-        priority,
+        priority: u8::try_from(level).ok().and_then(Priority::new).unwrap_or_default(),
         ttl_s: fields.whole("ttl_s", 1, u32::MAX)?.and_then(NonZeroU32::new),
         confirm: fields.flag("confirm")?,
         key: bounded(fields, "key", MAX_KEY_BYTES)?,
+        ..publish
     })
 }
 
-fn read_payload(fields: &Fields<'_>) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn read_payload(op: &str, fields: &Fields<'_>) -> Result<Vec<u8>, Refusal> {
     let choice = "give exactly one of `payload` (a string) and `payload_b64` (base64)";
     let payload = match (fields.text("payload")?, fields.text("payload_b64")?) {
         (Some(text), None) => text.into_bytes(),
@@ -93,8 +95,8 @@ fn read_payload(fields: &Fields<'_>) -> Result<Vec<u8>, Refusal> {
             let hint = "use the standard alphabet (A-Z a-z 0-9 + /), without line breaks";
             refuse(Code::BadField, format!("`payload_b64` is not base64: {e}"), hint)
         })?,
-        (None, None) => return Err(refuse(Code::BadField, "`publish` has no payload", choice)),
-        (Some(_), Some(_)) => return Err(refuse(Code::BadField, "`publish` has two payloads", choice)),
+        (None, None) => return Err(refuse(Code::BadField, format!("`{op}` has no payload"), choice)),
+        (Some(_), Some(_)) => return Err(refuse(Code::BadField, format!("`{op}` has two payloads"), choice)),
     };
     if payload.len() > MAX_PAYLOAD_BYTES {
         let message = format!("the payload is {} bytes long, the limit is {MAX_PAYLOAD_BYTES}", payload.len());
@@ -137,7 +139,7 @@ fn read_at(fields: &Fields<'_>) -> Result<Op, Refusal> {
 }
 
 /// An optional text of 1 to `max` bytes.
-fn bounded(fields: &Fields<'_>, name: &str, max: usize) -> Result<Option<String>, Refusal> {
+pub(crate) fn bounded(fields: &Fields<'_>, name: &str, max: usize) -> Result<Option<String>, Refusal> {
     match fields.text(name)? {
         Some(text) if text.is_empty() || text.len() > max => Err(refuse(
             Code::BadField,

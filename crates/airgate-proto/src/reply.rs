@@ -26,13 +26,15 @@ pub struct Done {
     pub status: Option<Value>,
     /// `at`: the module's lines.
     pub lines: Option<Vec<String>>,
+    /// `call` and its kin: the cloud's data. `time`: the time.
+    pub data: Option<Value>,
 }
 
 impl Done {
     /// The plain `{"id":…,"ok":true}`.
     #[must_use]
     pub fn new(id: Id) -> Self {
-        Self { id, seq: None, duplicate: false, status: None, lines: None }
+        Self { id, seq: None, duplicate: false, status: None, lines: None, data: None }
     }
 }
 
@@ -91,6 +93,9 @@ impl Serialize for Reply {
                 }
                 if let Some(lines) = &done.lines {
                     map.serialize_entry("lines", lines)?;
+                }
+                if let Some(data) = &done.data {
+                    map.serialize_entry("data", data)?;
                 }
             }
             Self::Refused(refusal) => {

@@ -1,7 +1,7 @@
 //! What a program may ask for.
 
 use crate::limits::{DEFAULT_PRIORITY, MAX_PRIORITY};
-use crate::{Id, body};
+use crate::{Answer, Ask, Id, body};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use std::num::NonZeroU32;
 
@@ -42,11 +42,43 @@ pub enum Op {
         /// Without the line end.
         command: String,
     },
+    /// Ask the cloud itself, and answer with what it replies.
+    Ask(Ask),
+    /// My answer to a call of the cloud.
+    Answer {
+        /// The call's name in its event.
+        call: String,
+        /// What to say.
+        answer: Answer,
+    },
+    /// What time it is, by the best clock there is.
+    Time,
 }
 
 impl Op {
-    /// The spellings on the line.
-    pub const NAMES: [&'static str; 6] = ["publish", "subscribe", "unsubscribe", "status", "ping", "at"];
+    /// The spellings on the line. Some are another way of writing a publication or a call.
+    pub const NAMES: [&'static str; 20] = [
+        "publish",
+        "subscribe",
+        "unsubscribe",
+        "status",
+        "ping",
+        "at",
+        "property",
+        "event",
+        "call",
+        "answer",
+        "shadow",
+        "time",
+        "ota_version",
+        "ota_progress",
+        "device_add",
+        "device_login",
+        "device_logout",
+        "device_register",
+        "device_delete",
+        "device_list",
+    ];
 
     /// The spelling of this one.
     #[must_use]
@@ -58,6 +90,9 @@ impl Op {
             Self::Status => "status",
             Self::Ping => "ping",
             Self::At { .. } => "at",
+            Self::Ask(ask) => ask.name(),
+            Self::Answer { .. } => "answer",
+            Self::Time => "time",
         }
     }
 }
@@ -185,7 +220,12 @@ impl Serialize for Request {
                 }
             }
             Op::At { command } => map.serialize_entry("command", command)?,
-            Op::Status | Op::Ping => {}
+            Op::Ask(ask) => ask.write(&mut map)?,
+            Op::Answer { call, answer } => {
+                map.serialize_entry("call", call)?;
+                answer.write(&mut map)?;
+            }
+            Op::Status | Op::Ping | Op::Time => {}
         }
         map.end()
     }

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use airgate_proto::topic::{matches, validate_filter, validate_name};
-use airgate_proto::{Id, LineBuffer, Op, Priority, Publish, Qos, Request, parse_line, parse_server_line};
+use airgate_proto::{
+    Answer, Ask, Device, DeviceSecret, Id, LineBuffer, Op, Priority, Publish, Qos, Request, parse_line,
+    parse_server_line,
+};
 use proptest::prelude::*;
 use std::num::NonZeroU32;
 
@@ -33,6 +36,26 @@ fn publish() -> impl Strategy<Value = Op> {
         })
 }
 
+fn ask() -> impl Strategy<Value = Ask> {
+    let device = || {
+        ("[a-zA-Z0-9]{1,11}", "[^\\pC/+#$]{1,10}")
+            .prop_map(|(product_key, device_name)| Device { product_key, device_name })
+    };
+    let secret = || "\\PC{1,64}".prop_map(DeviceSecret);
+    prop_oneof![
+        ("thing[.][a-z.]{1,20}", "\\PC{0,20}", proptest::option::of(device()), proptest::option::of(1u32..=120))
+            .prop_map(|(method, text, device, timeout_s)| Ask::Call {
+                method,
+                params: serde_json::json!({"text": text}),
+                device,
+                timeout_s
+            }),
+        (device(), secret()).prop_map(|(device, secret)| Ask::DeviceAdd(device, secret)),
+        (device(), secret()).prop_map(|(device, secret)| Ask::DeviceLogin(device, secret)),
+        device().prop_map(Ask::DeviceLogout),
+    ]
+}
+
 fn op() -> impl Strategy<Value = Op> {
     let durable = || proptest::option::of("[a-zA-Z0-9._-]{1,64}");
     prop_oneof![
@@ -42,6 +65,13 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Op::Status),
         Just(Op::Ping),
         "AT\\PC{0,50}".prop_map(|command| Op::At { command }),
+        Just(Op::Time),
+        ask().prop_map(Op::Ask),
+        ("[0-9]{1,9}", any::<Vec<u8>>()).prop_map(|(call, bytes)| Op::Answer { call, answer: Answer::Payload(bytes) }),
+        ("[0-9]{1,9}", 0u32..=110_000).prop_map(|(call, code)| Op::Answer {
+            call,
+            answer: Answer::Data { code, data: serde_json::json!({"code": code}) }
+        }),
     ]
 }
 
