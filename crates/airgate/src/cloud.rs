@@ -3,7 +3,9 @@
 use crate::config::{self, AliyunAuth, Provider, Version};
 use crate::store::Key;
 use airgate_proto::Device;
-use iotcloud::aliyun::{self, Aliyun, Credential, Registration, RegistrationConfig, RegistrationMode, SecureMode};
+use iotcloud::aliyun::{
+    self, Aliyun, Credential, Dialogue, Registration, RegistrationConfig, RegistrationMode, SecureMode,
+};
 use iotcloud::mqtt::{self, Mqtt};
 use iotcloud::{Cloud, ConfigError, Secret, TlsChoice};
 use std::fs;
@@ -214,6 +216,31 @@ impl Topics {
     /// In words, what is wrong with it.
     pub fn check(&self, topic: &str) -> Result<(), String> {
         self.0.expand(topic).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Whether the cloud has a thing model, a shadow and the like.
+    pub fn have_dialogue(&self) -> bool {
+        matches!(self.0, Cloud::Aliyun(_))
+    }
+
+    /// Whether a message under one of the daemon's words is what the word says.
+    ///
+    /// # Errors
+    /// In words, what is wrong with it.
+    pub fn check_message(&self, topic: &str, payload: &[u8]) -> Result<(), String> {
+        let Cloud::Aliyun(cloud) = &self.0 else { return Ok(()) };
+        match Dialogue::new(cloud, 0).wrap(topic, payload) {
+            None if Dialogue::is_word(topic) => Err(format!("nothing can be published to {topic}")),
+            None => Ok(()),
+            Some(wrapped) => {
+                let (long, wrapped) = wrapped.map_err(|error| error.to_string())?;
+                if wrapped.len() > crate::uplink::MAX_PAYLOAD {
+                    let (len, max) = (wrapped.len(), crate::uplink::MAX_PAYLOAD);
+                    return Err(format!("with its envelope the message has {len} bytes; one carries at most {max}"));
+                }
+                self.check(&long)
+            }
+        }
     }
 
     /// Largest payload, in bytes.

@@ -6,6 +6,7 @@ use crate::local::rights::Rights;
 use crate::local::{self, Accounts, BindError, Door, Listener};
 use crate::outbox::{self, Outbox};
 use crate::router;
+use crate::service;
 use crate::session;
 use crate::status::Sources;
 use crate::store::Store;
@@ -67,6 +68,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         events,
         outbox: outbox.clone(),
         ends,
+        warnings: service::warnings::take(),
     };
     let session = session::start(parts);
     let status = Sources {
@@ -74,6 +76,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         port: config.modem.port.display().to_string(),
         cloud: cloud::name(&config.cloud),
         link: session.status.clone(),
+        clock: session.clock.clone(),
         module: uplink.status(),
         outbox: outbox.status(),
         router: router.status(),
@@ -85,6 +88,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         rights: Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name)),
         status: status.clone(),
         uplink,
+        cloud: session.asker.clone(),
         max_payload: topics.max_payload().min(uplink::MAX_PAYLOAD),
         topics,
         max_line: config.local.max_line,

@@ -8,12 +8,12 @@
 use crate::config::Route;
 use crate::outbox;
 use airgate_proto::topic::matches;
-use airgate_proto::{Event, Message, Publish, Qos};
+use airgate_proto::{Call, Event, Message, Publish, Qos};
 use bytes::Bytes;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages that wait for one program to read them.
 pub const WAITING_PER_PROGRAM: usize = 256;
@@ -109,15 +109,16 @@ impl Table {
     }
 
     /// [router-1]
-    fn deliver(&mut self, event: &Event, topic: &str) {
-        let mut wanted = false;
+    fn deliver(&mut self, event: &Event, topic: &str) -> usize {
+        let mut wanted = 0;
         for program in self.programs.values_mut() {
             if program.filters.iter().any(|filter| matches(filter, topic)) {
-                wanted = true;
+                wanted += 1;
                 program.hand(event.clone(), &mut self.status);
             }
         }
-        self.status.unwanted += u64::from(!wanted);
+        self.status.unwanted += u64::from(wanted == 0);
+        wanted
     }
 
     /// An event that concerns every program.
@@ -134,10 +135,12 @@ impl Table {
 }
 
 /// What comes down from the session.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub enum Downlink {
     /// A message, under its short name where it has one.
     Message(Message),
+    /// A call, for the programs that want its topic; how many there are goes back.
+    Call(Call, oneshot::Sender<usize>),
     /// Something that concerns every program.
     ToAll(Event),
 }
@@ -186,6 +189,11 @@ async fn run(
                 Downlink::Message(message) => {
                     let topic = message.topic.clone();
                     table.deliver(&Event::Message(message), &topic);
+                }
+                Downlink::Call(call, programs) => {
+                    let topic = call.topic.clone();
+                    // A session that has ended does not want to know.
+                    let _ = programs.send(table.deliver(&Event::Call(call), &topic));
                 }
                 Downlink::ToAll(event) => table.tell_all(&event),
             },

@@ -4,6 +4,7 @@
 
 use crate::outbox::{DiskHealth, OutboxStatus};
 use crate::router::RouterStatus;
+use crate::session::clock;
 use airgate_proto::{Device, Link, LinkState};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -84,6 +85,8 @@ pub struct Sources {
     pub cloud: &'static str,
     /// The link.
     pub link: watch::Receiver<LinkStatus>,
+    /// How far the host's clock is off.
+    pub clock: watch::Receiver<Option<clock::Reading>>,
     /// The module.
     pub module: watch::Receiver<air780e::status::Status>,
     /// The outbox.
@@ -100,11 +103,17 @@ impl Sources {
             "uptime_s": self.started.elapsed().as_secs(),
             "cloud": self.cloud,
             "link": link(&self.link.borrow()),
+            "clock": self.time(),
             "module": module(&self.port, &self.module.borrow()),
             "line": line(&self.module.borrow()),
             "outbox": outbox(&self.outbox.borrow(), unix_ms()),
             "programs": programs(&self.router.borrow()),
         })
+    }
+
+    /// What time it is, by the best clock there is.
+    pub fn time(&self) -> Value {
+        clock::now(*self.clock.borrow(), unix_ms())
     }
 
     /// In one line, for `systemctl status`.

@@ -43,6 +43,12 @@ async fn run(args: Args) -> Result<(), Fail> {
                     printed => printed.map_err(|error| Fail::failed("output", error))?,
                 }
             }
+            Some(Event::Call(call)) => {
+                left -= 1;
+                let payload = serde_json::to_vec(&call).map_err(|error| Fail::failed("output", error))?;
+                let message = Message { topic: call.topic, payload, qos: airgate_client::Qos::AtLeastOnce };
+                print(&message, &args).map_err(|error| Fail::failed("output", error))?;
+            }
             Some(Event::Lagged { missed }) => eprintln!("notice: {missed} messages were missed: read faster"),
             Some(_) => {}
             None => return Err(airgate_client::Error::Closed.into()),

@@ -91,7 +91,7 @@ pub(super) const OTA: &[Key] = &[
     Key::new("version", Kind::Text),
     Key::new("version_file", Kind::Path),
     Key::new("hook", Kind::Path).later(),
-    Key::new("modules", Kind::Names).later(),
+    Key::new("modules", Kind::Names),
 ];
 
 pub(super) const LOG: &[Key] = &[Key::new("level", Kind::Word(&["error", "warn", "info", "debug", "trace"]))];

@@ -5,6 +5,7 @@
 //! * [local-3] A confirmation is only lost with the connection: whoever wants more asks with a `key`.
 
 use super::Door;
+use super::cloud::Calls;
 use super::rights::{Caller, Use};
 use crate::outbox::{AcceptError, Accepted, Notice};
 use crate::router::{FILTERS_PER_PROGRAM, ProgramId, WAITING_PER_PROGRAM};
@@ -33,13 +34,13 @@ const UNREAD: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(60);
 
 /// What a request that had to wait came to.
-struct Answered {
-    reply: Reply,
+pub(super) struct Answered {
+    pub(super) reply: Reply,
     /// What was to be confirmed, if it was.
-    confirm: Option<Confirm>,
+    pub(super) confirm: Option<Confirm>,
 }
 
-enum Confirm {
+pub(super) enum Confirm {
     /// Told when it ends.
     Later(u64),
     /// It had been acknowledged before.
@@ -50,17 +51,19 @@ enum Confirm {
 
 /// A program on the line.
 pub(super) struct Connection {
-    door: Arc<Door>,
+    pub(super) door: Arc<Door>,
     id: ProgramId,
-    caller: Caller,
+    pub(super) caller: Caller,
     lines: LineBuffer,
     filters: BTreeSet<String>,
-    pending: FuturesUnordered<BoxFuture<'static, Answered>>,
+    pub(super) pending: FuturesUnordered<BoxFuture<'static, Answered>>,
     /// Publications whose end is to be told.
     confirm: HashSet<u64>,
     /// Publications with `confirm` that are not accepted yet.
     confirm_pending: usize,
     notices: Option<broadcast::Receiver<Notice>>,
+    /// What this program may answer.
+    pub(super) calls: Calls,
     out: Vec<u8>,
 }
 
@@ -77,6 +80,7 @@ impl Connection {
             confirm: HashSet::new(),
             confirm_pending: 0,
             notices: None,
+            calls: Calls::default(),
             out: Vec::new(),
         }
     }
@@ -113,7 +117,10 @@ impl Connection {
                 // Before the notices: whoever is told that its message was sent has been told its number.
                 Some(answered) = self.pending.next() => self.answer(answered),
                 notice = next_notice(&mut self.notices), if may_tell => self.on_notice(notice),
-                Some(event) = inbox.recv(), if may_tell => self.out.extend(event.to_line()),
+                Some(event) = inbox.recv(), if may_tell => {
+                    self.calls.note(&event);
+                    self.out.extend(event.to_line());
+                }
                 Ok(()) = link.changed(), if may_tell => {
                     let now = link.borrow_and_update().event();
                     if now != told {
@@ -181,6 +188,9 @@ impl Connection {
             }
             Op::Ping => self.reply(&Reply::Ok(Done::new(id))),
             Op::At { command } => self.at(id, command),
+            Op::Ask(ask) => self.ask(id, ask),
+            Op::Answer { call, answer } => self.give_answer(id, call, answer),
+            Op::Time => self.reply(&Reply::Ok(Done { data: Some(self.door.status.time()), ..Done::new(id) })),
         }
     }
 
@@ -217,6 +227,13 @@ impl Connection {
             let (len, max) = (publish.payload.len(), self.door.max_payload);
             let message = format!("the payload has {len} bytes; one message carries at most {max}");
             return refuse(Code::PayloadTooLarge, message, "split it, or compress it");
+        }
+        if let Err(error) = self.door.topics.check_message(&publish.topic, &publish.payload) {
+            return refuse(
+                Code::BadField,
+                error,
+                "a message of the thing model is a JSON object: see the operation `property`",
+            );
         }
         if let Err(error) = self.door.topics.check(&publish.topic) {
             return refuse(Code::BadTopic, error, "use a shorter topic; a relative one is put below the device's own");
@@ -263,7 +280,7 @@ impl Connection {
         }));
     }
 
-    fn not_allowed(&self, id: Id, what: Use, topic: &str) -> Refusal {
+    pub(super) fn not_allowed(&self, id: Id, what: Use, topic: &str) -> Refusal {
         let verb = if what == Use::Publish { "publish to" } else { "subscribe to" };
         let allowed = self.door.rights.allowed(&self.caller, what);
         let hint = match allowed.is_empty() {
@@ -304,7 +321,7 @@ impl Connection {
         }
     }
 
-    fn reply(&mut self, reply: &Reply) {
+    pub(super) fn reply(&mut self, reply: &Reply) {
         self.out.extend(reply.to_line());
     }
 }

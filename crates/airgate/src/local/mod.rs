@@ -3,6 +3,7 @@
 //! Who calls is known from the kernel. A door takes a bounded number of programs, and each program a bounded share.
 
 mod accounts;
+mod cloud;
 mod connection;
 mod listener;
 pub mod rights;
@@ -13,6 +14,7 @@ pub use listener::{BindError, Listener};
 use crate::cloud::Topics;
 use crate::outbox::Outbox;
 use crate::router::{ProgramId, Router};
+use crate::session::Asker;
 use crate::status::Sources;
 use crate::uplink::Uplink;
 use airgate_proto::{Code, Refusal, Reply};
@@ -37,6 +39,8 @@ pub struct Door {
     pub rights: Rights,
     /// What there is to tell.
     pub status: Sources,
+    /// For what is asked of the cloud itself.
+    pub cloud: Asker,
     /// For the raw console.
     pub uplink: Uplink,
     /// How topics are bounded.

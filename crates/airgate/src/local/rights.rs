@@ -6,13 +6,25 @@
 //! * [rights-3] With `[[app]]` tables, a caller may do what the tables of its user and its groups allow together, and
 //!   nothing else.
 //! * [rights-4] System topics (those that begin with `/` or `$`) are closed unless granted.
+//! * [rights-5] What is asked of the cloud itself is granted like a topic, by the daemon's word for it: `$thing/…`, `$shadow`,
+//!   `$rrpc/…`, `$ota/…`, `$device/…`. Without any `[[app]]` table, the device's own properties, events, tags,
+//!   configuration, shadow and calls are open, and firmware reports and sub-devices are root's.
 
 use crate::config::{App, Who};
 use airgate_proto::topic::matches;
 use std::collections::HashSet;
 
 /// What programs may use without any configuration.
-const DEFAULT: &str = "user/#";
+const DEFAULT_PUBLISH: [&str; 6] =
+    ["user/#", "$thing/event/#", "$thing/property/#", "$thing/deviceinfo/#", "$thing/config/get", "$shadow"];
+const DEFAULT_SUBSCRIBE: [&str; 5] = ["user/#", "$thing/#", "$shadow", "$rrpc/#", "$broadcast"];
+
+fn by_default(what: Use) -> &'static [&'static str] {
+    match what {
+        Use::Publish => &DEFAULT_PUBLISH,
+        Use::Subscribe => &DEFAULT_SUBSCRIBE,
+    }
+}
 
 /// A caller, as the kernel names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +92,7 @@ impl Rights {
             Use::Subscribe => covers(filter, topic),
         };
         match &self.grants {
-            None => within(DEFAULT),
+            None => by_default(what).iter().any(|filter| within(filter)),
             Some(_) => self.of(caller).any(|grant| {
                 let filters = if what == Use::Publish { &grant.publish } else { &grant.subscribe };
                 filters.iter().any(|filter| within(filter))
@@ -96,7 +108,7 @@ impl Rights {
     /// What `caller` may use, for a hint.
     pub fn allowed(&self, caller: &Caller, what: Use) -> Vec<String> {
         match &self.grants {
-            None => vec![DEFAULT.to_owned()],
+            None => by_default(what).iter().map(|filter| (*filter).to_owned()).collect(),
             Some(_) => self
                 .of(caller)
                 .flat_map(|grant| if what == Use::Publish { &grant.publish } else { &grant.subscribe })

@@ -6,5 +6,6 @@ mod journal;
 pub mod log;
 pub mod notify;
 mod signals;
+pub mod warnings;
 
 pub use signals::{hangups, shutdown};

@@ -7,38 +7,43 @@
 //! * [session-3] A message that the module refuses again and again on a living session is given up and told, so that
 //!   it does not hold up all others for ever.
 
+pub mod clock;
+mod dialogue;
 mod enrol;
 mod enrolling;
 mod keeper;
 pub mod retry;
+mod sending;
 mod trouble;
 
 use crate::cloud::{self, Identity};
 use crate::config::Config;
-use crate::outbox::{Outbox, Outgoing, Qos};
-use crate::router::{Downlink, SessionEnds};
+use crate::outbox::Outbox;
+use crate::router::SessionEnds;
+use crate::service::warnings::Warning;
 use crate::status::{LinkStatus, Trouble, unix_ms};
 use crate::store::{Store, StoreError};
 use crate::uplink::Uplink;
-use air780e::exchange::Failure;
 use air780e::link::Down;
 use air780e::{Event, PublishError};
-use airgate_proto::{Event as Told, LinkState, Message};
+use airgate_proto::LinkState;
+use dialogue::{Asked, Talk};
 use enrolling::Enrolment;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use iotcloud::{Action, Cloud, Incoming, Moment};
+use iotcloud::aliyun::Dialogue;
+use iotcloud::{Cloud, Moment};
 use retry::{Ending, Retry};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+pub use dialogue::Asker;
+
 /// Publications handed to the uplink: one on the line, the next ready behind it.
 const WINDOW: usize = 2;
-/// Refusals of one message on a living session after which it is given up.
-const REFUSALS: u32 = 3;
 /// How long the orderly end may take: two short commands, and the acknowledgement that may just be coming.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -56,6 +61,8 @@ pub struct Parts {
     pub outbox: Outbox,
     /// To and from the programs.
     pub ends: SessionEnds,
+    /// Our own warnings, for the cloud's log.
+    pub warnings: Option<mpsc::Receiver<Warning>>,
 }
 
 /// The running session.
@@ -63,6 +70,10 @@ pub struct Parts {
 pub struct Handle {
     /// Where the link stands.
     pub status: watch::Receiver<LinkStatus>,
+    /// How far the host's clock is off, once it is known.
+    pub clock: watch::Receiver<Option<clock::Reading>>,
+    /// Asks the cloud on behalf of programs.
+    pub asker: Asker,
     stop: oneshot::Sender<()>,
     ended: tokio::task::JoinHandle<()>,
 }
@@ -80,8 +91,10 @@ impl Handle {
 pub fn start(parts: Parts) -> Handle {
     let (status_tx, status) = watch::channel(LinkStatus::default());
     let (stop, stopped) = oneshot::channel();
-    let ended = tokio::spawn(Session::new(parts, status_tx).run(stopped));
-    Handle { status, stop, ended }
+    let (clock_tx, clock) = watch::channel(None);
+    let (asker, asked) = Asker::new();
+    let ended = tokio::spawn(Session::new(parts, status_tx, clock_tx, asked).run(stopped));
+    Handle { status, clock, asker, stop, ended }
 }
 
 /// What was handed to the uplink.
@@ -117,16 +130,22 @@ struct Session {
     attempt: u64,
     sign_in: Option<iotcloud::SignIn>,
     retry: Retry,
-    /// The cloud's dialogue, not yet said.
-    dialogue: VecDeque<(String, Vec<u8>, u8)>,
-    /// What the dialogue listens to.
-    dialogue_filters: BTreeMap<String, u8>,
+    talk: Talk,
+    asked: mpsc::Receiver<Asked>,
+    clock: watch::Sender<Option<clock::Reading>>,
+    /// The module's clock, on its way.
+    module_clock: Option<BoxFuture<'static, Option<clock::Reading>>>,
     in_flight: FuturesUnordered<BoxFuture<'static, (Sent, Result<(), PublishError>)>>,
     refused: Option<(u64, u32)>,
 }
 
 impl Session {
-    fn new(parts: Parts, status: watch::Sender<LinkStatus>) -> Self {
+    fn new(
+        parts: Parts,
+        status: watch::Sender<LinkStatus>,
+        clock: watch::Sender<Option<clock::Reading>>,
+        asked: mpsc::Receiver<Asked>,
+    ) -> Self {
         Self {
             parts,
             status,
@@ -137,8 +156,10 @@ impl Session {
             attempt: 0,
             sign_in: None,
             retry: Retry::default(),
-            dialogue: VecDeque::new(),
-            dialogue_filters: BTreeMap::new(),
+            talk: Talk::new(),
+            asked,
+            clock,
+            module_clock: None,
             in_flight: FuturesUnordered::new(),
             refused: None,
         }
@@ -147,8 +168,10 @@ impl Session {
     async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         self.identify();
         loop {
-            self.hand_over_dialogue();
-            let may_send = self.state == State::Online && self.in_flight.len() < WINDOW && self.dialogue.is_empty();
+            self.carry_out().await;
+            self.say();
+            let may_send = self.state == State::Online && self.in_flight.len() < WINDOW && self.talk.to_say.is_empty();
+            let talk_due = self.talk.due();
             let due = match self.state {
                 State::Waiting(until) => Some(until),
                 State::Enrolling => self.enrolment.as_ref().and_then(Enrolment::deadline),
@@ -164,6 +187,11 @@ impl Session {
                 },
                 Ok(()) = self.parts.ends.wanted.changed() => self.want(),
                 () = until(due) => self.attempt(),
+                () = until(talk_due) => self.talk.tick(),
+                Some(asked) = self.asked.recv() => self.on_asked(asked),
+                Some((call, programs)) = self.talk.delivered.next() => self.talk.delivered(&call, programs),
+                Some(warning) = next_warning(&mut self.parts.warnings) => self.talk.log(warning.into()),
+                reading = answered(&mut self.module_clock) => self.on_module_clock(reading),
                 outcome = kept(&mut self.enrolment) => self.on_kept(outcome),
                 outgoing = self.parts.outbox.next(), if may_send => self.send(outgoing),
             }
@@ -193,14 +221,7 @@ impl Session {
     fn sign_in(&mut self) {
         let Some(cloud) = &self.cloud else { return };
         let sign_in = cloud.sign_in(&Moment::new(unix_ms(), random()));
-        self.dialogue.clear();
-        self.dialogue_filters.clear();
-        for action in cloud.on_connected(cloud::version(&self.parts.config.ota).as_deref()) {
-            match action {
-                Action::Subscribe { filter, qos } => drop(self.dialogue_filters.insert(filter, number(qos))),
-                Action::Publish { topic, payload, qos } => self.dialogue.push_back((topic, payload, number(qos))),
-            }
-        }
+        self.lead_dialogue();
         self.sign_in = Some(sign_in);
         self.state = State::SigningIn;
         self.began();
@@ -219,14 +240,17 @@ impl Session {
 
     /// Tells the uplink what is wanted of it.
     fn want(&mut self) {
-        let (mut filters, cloud) = match self.state {
-            // Its answer comes unasked.
-            State::Enrolling => (BTreeMap::new(), None),
-            _ => (self.dialogue_filters.clone(), self.cloud.as_ref()),
-        };
-        let wanted = self.parts.ends.wanted.borrow_and_update().clone();
-        if let Some(cloud) = cloud {
-            for filter in &wanted {
+        let mut filters = BTreeMap::new();
+        // The answer to a registration comes unasked.
+        if self.state != State::Enrolling
+            && let Some(cloud) = &self.cloud
+        {
+            let wanted = self.parts.ends.wanted.borrow_and_update().clone();
+            if let Some(machine) = &mut self.talk.machine {
+                machine.want(&wanted);
+                filters = machine.filters().into_iter().map(|(filter, qos)| (filter, number(qos))).collect();
+            }
+            for filter in wanted.iter().filter(|filter| self.talk.machine.is_none() || !Dialogue::is_word(filter)) {
                 match cloud.expand(filter) {
                     Ok(long) => drop(filters.entry(long).or_insert(1)),
                     Err(error) => tracing::warn!(filter, %error, "the cloud does not take this filter"),
@@ -259,8 +283,12 @@ impl Session {
             Event::Online(attempt) if attempt == self.attempt => self.online(),
             Event::Offline(attempt, down) if attempt == self.attempt => self.on_down(&down),
             Event::Online(_) | Event::Offline(..) => {}
-            Event::Subscribed(filter) => tracing::debug!(filter, "subscribed"),
+            Event::Subscribed(filter) => {
+                tracing::debug!(filter, "subscribed");
+                self.talk.subscribed(&filter, true);
+            }
             Event::NotSubscribed(filter, failure) => {
+                self.talk.subscribed(&filter, false);
                 tracing::warn!(filter, %failure, "not subscribed; it is tried again with the next session");
             }
             Event::Message(message) if self.state == State::Enrolling => {
@@ -274,6 +302,8 @@ impl Session {
         self.state = State::Online;
         self.credential_accepted();
         self.retry.online(Instant::now().into_std());
+        self.open_dialogue();
+        self.ask_module_clock();
         tracing::info!(attempt = self.attempt, "online");
         self.status.send_modify(|status| {
             status.state = LinkState::Online;
@@ -307,6 +337,7 @@ impl Session {
     }
 
     fn offline(&mut self, trouble: Trouble, ending: Ending) {
+        self.talk.offline();
         let now = Instant::now();
         let due = self.retry.ended(ending, now.into_std(), dice());
         let wait = due.saturating_duration_since(now.into_std());
@@ -340,84 +371,21 @@ impl Session {
         });
     }
 
-    async fn on_message(&mut self, message: air780e::frame::Message) {
-        let Some(cloud) = &self.cloud else { return };
-        let down = match cloud.on_message(&message.topic, &message.payload) {
-            Incoming::ForPrograms => Downlink::Message(Message {
-                topic: cloud.shorten(&message.topic).to_owned(),
-                payload: message.payload.to_vec(),
-                // The module does not print it; it is at most what was subscribed with.
-                qos: airgate_proto::Qos::AtLeastOnce,
-            }),
-            Incoming::Ota(job) => match serde_json::to_value(&*job) {
-                Ok(serde_json::Value::Object(job)) => Downlink::ToAll(Told::Ota(job)),
-                _ => return,
-            },
-            Incoming::Consumed => return,
-            Incoming::Malformed(reason) => {
-                return tracing::warn!(topic = message.topic, reason, "a message from the cloud cannot be read");
-            }
-        };
-        // The router stops after the session.
-        let _ = self.parts.ends.downlink.send(down).await;
-    }
-
-    fn hand_over_dialogue(&mut self) {
-        while self.state == State::Online && self.in_flight.len() < WINDOW {
-            let Some((topic, payload, qos)) = self.dialogue.pop_front() else { return };
-            self.publish(Sent::Dialogue, topic, payload.into(), qos);
-        }
-    }
-
-    fn send(&mut self, Outgoing { seq, message }: Outgoing) {
-        let Some(cloud) = &self.cloud else { return self.parts.outbox.release(seq) };
-        match cloud.expand(&message.topic) {
-            Ok(topic) => {
-                let qos = u8::from(message.qos == Qos::AtLeastOnce);
-                self.publish(Sent::Message(seq), topic, message.payload, qos);
-            }
-            Err(error) => self.give_up(seq, &error.to_string()),
-        }
-    }
-
-    fn publish(&mut self, sent: Sent, topic: String, payload: bytes::Bytes, qos: u8) {
+    /// The network may have told the module the time.
+    fn ask_module_clock(&mut self) {
         let uplink = self.parts.uplink.clone();
-        self.in_flight.push(Box::pin(async move { (sent, uplink.publish(topic, payload, qos).await) }));
+        let asked = async move { clock::Reading::module(&uplink.ask("AT+CCLK?").await.ok()?, unix_ms()) };
+        self.module_clock = Some(Box::pin(asked));
     }
 
-    fn on_sent(&mut self, sent: Sent, outcome: Result<(), PublishError>) {
-        let Sent::Message(seq) = sent else {
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "a part of the cloud's dialogue was not delivered");
-            }
-            return;
-        };
-        match outcome {
-            Ok(()) => self.parts.outbox.settle(seq),
-            Err(error @ (PublishError::Unusable(_) | PublishError::TooLarge { .. })) => {
-                self.give_up(seq, &error.to_string());
-            }
-            Err(PublishError::Failed(Failure::TooLong(error))) => self.give_up(seq, &error.to_string()),
-            Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(seq, &refusal.to_string()),
-            Err(PublishError::Offline | PublishError::Failed(_)) => self.parts.outbox.release(seq),
+    /// The cloud's clock is the better one.
+    fn on_module_clock(&mut self, reading: Option<clock::Reading>) {
+        self.module_clock = None;
+        if let Some(reading) = reading
+            && self.clock.borrow().is_none_or(|known| known.source <= reading.source)
+        {
+            self.clock.send_replace(Some(reading));
         }
-    }
-
-    /// [session-3] A refusal may mean that the session is gone; the driver finds out. If it is not, it was the message.
-    fn on_refused(&mut self, seq: u64, refusal: &str) {
-        let times = self.refused.filter(|(refused, _)| *refused == seq).map_or(1, |(_, times)| times + 1);
-        if times >= REFUSALS {
-            self.refused = None;
-            self.give_up(seq, refusal);
-        } else {
-            self.refused = Some((seq, times));
-            self.parts.outbox.release(seq);
-        }
-    }
-
-    fn give_up(&self, seq: u64, reason: &str) {
-        tracing::error!(seq, reason, "a message was given up: it cannot be sent");
-        self.parts.outbox.give_up(seq);
     }
 
     async fn goodbye(mut self) {
@@ -443,6 +411,20 @@ impl Session {
 async fn kept(enrolment: &mut Option<Enrolment>) -> Result<(), StoreError> {
     match enrolment {
         Some(enrolment) => enrolment.kept().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_warning(warnings: &mut Option<mpsc::Receiver<Warning>>) -> Option<Warning> {
+    match warnings {
+        Some(warnings) => warnings.recv().await,
+        None => None,
+    }
+}
+
+async fn answered<T>(waiting: &mut Option<BoxFuture<'static, T>>) -> T {
+    match waiting {
+        Some(waiting) => waiting.await,
         None => std::future::pending().await,
     }
 }

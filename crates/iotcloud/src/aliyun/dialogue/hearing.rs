@@ -9,16 +9,16 @@ use crate::aliyun::ota;
 use serde_json::Value;
 
 impl Dialogue {
-    /// A message came. `topic` is in its long form.
-    pub fn received(&mut self, now_ms: u64, topic: &str, payload: &[u8]) {
+    /// A message came. `topic` is in its long form. Whether it was the dialogue's: else it is for the programs.
+    pub fn received(&mut self, now_ms: u64, topic: &str, payload: &[u8]) -> bool {
         if let Some(rest) = topic.strip_prefix("/ext/rrpc/") {
             return self.custom_call(now_ms, topic, rest, payload);
         }
-        let Some((names, kind)) = kind_of(topic) else { return self.out.push_back(Output::ForPrograms) };
+        let Some((names, kind)) = kind_of(topic) else { return false };
         let is_own = names == self.own;
         let device = (!is_own).then(|| names.device());
         match kind {
-            Kind::Sys(path) => self.on_sys(now_ms, topic, &names, device, path, payload),
+            Kind::Sys(path) => return self.on_sys(now_ms, topic, &names, device, path, payload),
             Kind::Session | Kind::Reply => self.on_reply(topic, payload),
             Kind::Shadow => self.on_shadow(topic, &names, payload),
             Kind::Ntp => match self.clock.heard(now_ms, payload) {
@@ -32,6 +32,7 @@ impl Dialogue {
             },
             Kind::Error => self.on_device_error(payload),
         }
+        true
     }
 
     fn on_sys(
@@ -42,7 +43,7 @@ impl Dialogue {
         device: Option<DeviceId>,
         path: &str,
         payload: &[u8],
-    ) {
+    ) -> bool {
         if path.ends_with("_reply") {
             self.on_reply(topic, payload);
         } else if path.starts_with("broadcast/request/") {
@@ -69,16 +70,18 @@ impl Dialogue {
                 None => self.note(format!("a request of the cloud on {topic} cannot be read")),
             }
         } else {
-            self.out.push_back(Output::ForPrograms);
+            return false;
         }
+        true
     }
 
     /// `rest` is `{message id}/{topic}`.
-    fn custom_call(&mut self, now_ms: u64, topic: &str, rest: &str, payload: &[u8]) {
-        let Some((_, called)) = rest.split_once('/') else { return self.out.push_back(Output::ForPrograms) };
+    fn custom_call(&mut self, now_ms: u64, topic: &str, rest: &str, payload: &[u8]) -> bool {
+        let Some((_, called)) = rest.split_once('/') else { return false };
         let called = format!("/{called}");
         let word = format!("$rrpc/{}", self.cloud.shorten(&called));
         self.call(now_ms, word, None, Body::Payload(payload.to_vec()), Way::raw(topic.to_owned()));
+        true
     }
 
     fn call(&mut self, now_ms: u64, topic: String, device: Option<DeviceId>, body: Body, way: Way) {

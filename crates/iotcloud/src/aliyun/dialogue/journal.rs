@@ -46,7 +46,8 @@ pub(super) struct Journal {
     mode: Mode,
     /// Lines of the message under way.
     under_way: usize,
-    next_ms: u64,
+    next_question_ms: u64,
+    next_post_ms: u64,
 }
 
 /// Whether the platform wants logs.
@@ -103,18 +104,18 @@ impl Journal {
 
     /// What is to be said now: path, parameters and for whom the reply is.
     pub(super) fn speak(&mut self, now_ms: u64) -> Option<(&'static str, Value, Purpose)> {
-        if now_ms < self.next_ms {
+        if self.deadline().is_none_or(|due| now_ms < due) {
             return None;
         }
         match self.mode {
             Mode::Unknown => {
                 self.mode = Mode::Asked;
-                self.next_ms = now_ms + REST_MS;
+                self.next_question_ms = now_ms + REST_MS;
                 let params = json!({"configScope": "device", "getType": "content"});
                 Some(("thing/config/log/get", params, Purpose::LogConfig))
             }
-            Mode::On if !self.lines.is_empty() && self.under_way == 0 => {
-                self.next_ms = now_ms + REST_MS;
+            Mode::On => {
+                self.next_post_ms = now_ms + REST_MS;
                 let mut bytes = 0;
                 let fit = self.lines.iter().take(AT_ONCE).take_while(|line| {
                     bytes += line.text.len();
@@ -124,17 +125,16 @@ impl Journal {
                 self.under_way = lines.len();
                 Some(("thing/log/post", Value::Array(lines), Purpose::LogPost))
             }
-            _ => None,
+            Mode::Asked | Mode::Off => None,
         }
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
-        let waits = match self.mode {
-            Mode::Unknown => true,
-            Mode::On => !self.lines.is_empty() && self.under_way == 0,
-            Mode::Asked | Mode::Off => false,
-        };
-        waits.then_some(self.next_ms)
+        match self.mode {
+            Mode::Unknown => Some(self.next_question_ms),
+            Mode::On => (!self.lines.is_empty() && self.under_way == 0).then_some(self.next_post_ms),
+            Mode::Asked | Mode::Off => None,
+        }
     }
 }
 

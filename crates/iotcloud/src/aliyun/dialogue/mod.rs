@@ -164,6 +164,13 @@ impl Dialogue {
         names::is_word(filter)
     }
 
+    /// Whether the cloud calls on this topic. A program that listens to it as it is, and answers by itself, takes the call
+    /// away from the dialogue.
+    #[must_use]
+    pub fn is_call(topic: &str) -> bool {
+        names::is_call(topic)
+    }
+
     /// The cloud confirmed a subscription.
     pub fn subscribed(&mut self, now_ms: u64, filter: &str) {
         self.subscribed.insert(filter.to_owned());

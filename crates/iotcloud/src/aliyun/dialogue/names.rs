@@ -53,6 +53,17 @@ pub(super) fn is_word(topic: &str) -> bool {
     WORDS.contains(&first)
 }
 
+/// Whether the cloud calls on this topic.
+pub(super) fn is_call(topic: &str) -> bool {
+    match kind_of(topic) {
+        Some((_, Kind::Sys(path))) => {
+            let is_request = path.starts_with("thing/") && !path.ends_with("_reply") && path != "thing/config/log/push";
+            is_request || path.starts_with("rrpc/request/")
+        }
+        _ => topic.starts_with("/ext/rrpc/"),
+    }
+}
+
 impl Names {
     pub(super) fn new(product_key: &str, device_name: &str) -> Self {
         Self { product_key: product_key.to_owned(), device_name: device_name.to_owned() }

@@ -225,8 +225,6 @@ pub enum Output {
         /// To a sub-device.
         device: Option<DeviceId>,
     },
-    /// The message that was received just now is not the dialogue's.
-    ForPrograms,
     /// What time it is at this moment.
     Clock {
         /// In milliseconds since 1970, by the cloud's clock.
