@@ -4,7 +4,6 @@
 //! next, and hands what users asked for back to them. Steps of the link come before publications, and those before
 //! questions from the console.
 
-use crate::command::general::Raw;
 use crate::command::mqtt::{MAX_INLINE, MAX_PAYLOAD, PublishBytes, PublishText, acknowledgement};
 use crate::command::{TooLong, exchange};
 use crate::engine::{Engine, Event as Line};
@@ -14,12 +13,13 @@ use crate::modem::{Event, Publication, PublishError, Request};
 use crate::session::{Desired, check_topic};
 use crate::status::{Phase, Status};
 use crate::step::Step;
+use crate::urc::Urc;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 /// Publications that wait for the line; a user hands over the next while one is in flight.
 const MAX_WAITING: usize = 8;
@@ -32,13 +32,14 @@ pub(crate) struct Channels {
     pub(crate) desired: watch::Receiver<Desired>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) status: watch::Sender<Status>,
+    pub(crate) urcs: broadcast::Sender<Urc>,
 }
 
 /// What a command on the line was for.
 enum Purpose {
     Step(Step),
     Publication(oneshot::Sender<Result<(), PublishError>>),
-    Question(oneshot::Sender<Result<Vec<String>, Failure>>),
+    Question(oneshot::Sender<Outcome>),
 }
 
 struct Waiting<T> {
@@ -53,7 +54,9 @@ pub(crate) struct Driver {
     in_flight: HashMap<u64, Purpose>,
     next_ticket: u64,
     publications: VecDeque<Waiting<Result<(), PublishError>>>,
-    questions: VecDeque<Waiting<Result<Vec<String>, Failure>>>,
+    questions: VecDeque<Waiting<Outcome>>,
+    /// Whose turn it is when both publications and questions wait: neither starves the other.
+    question_next: bool,
     channels: Channels,
 }
 
@@ -67,6 +70,7 @@ impl Driver {
             next_ticket: 0,
             publications: VecDeque::new(),
             questions: VecDeque::new(),
+            question_next: false,
             channels,
         }
     }
@@ -195,7 +199,11 @@ impl Driver {
     fn on_line(&mut self, event: Line, now: Instant) {
         match event {
             Line::Done(ticket, outcome) => self.done(ticket, outcome, now),
-            Line::Urc(urc) => self.link.on_urc(&urc, now),
+            Line::Urc(urc) => {
+                self.link.on_urc(&urc, now);
+                // Nobody may be listening.
+                let _ = self.channels.urcs.send(urc);
+            }
             Line::Message(message) => self.tell(Event::Message(message)),
             Line::Broken(broken) => tracing::warn!(%broken, "bytes were lost on the serial line"),
             Line::Synchronised => self.link.answers(true),
@@ -248,15 +256,18 @@ impl Driver {
                 let _ = reply.send(outcome.map_err(PublishError::Failed));
             }
             Some(Purpose::Question(reply)) => {
-                let lines = outcome.map(|text| String::from_utf8_lossy(&text).lines().map(str::to_owned).collect());
-                let _ = reply.send(lines);
+                let _ = reply.send(outcome);
             }
         }
     }
 
     /// Puts the next command on the line; tells whether there was one.
     fn start_next(&mut self, now: Instant) -> bool {
-        self.start_step(now) || self.start_publication(now) || self.start_question(now)
+        self.start_step(now)
+            || match self.question_next {
+                true => self.start_question(now) || self.start_publication(now),
+                false => self.start_publication(now) || self.start_question(now),
+            }
     }
 
     fn start_step(&mut self, now: Instant) -> bool {
@@ -284,15 +295,19 @@ impl Driver {
             return false;
         }
         let Some(Waiting { exchange, reply }) = self.publications.pop_front() else { return false };
+        self.question_next = true;
         self.start(exchange, Purpose::Publication(reply), now);
         true
     }
 
     fn start_question(&mut self, now: Instant) -> bool {
+        // Who asked may have run out of time.
+        self.questions.retain(|question| !question.reply.is_closed());
         if !self.questions.front().is_some_and(|next| self.engine.can_start(&next.exchange)) {
             return false;
         }
         let Some(Waiting { exchange, reply }) = self.questions.pop_front() else { return false };
+        self.question_next = false;
         self.start(exchange, Purpose::Question(reply), now);
         true
     }
@@ -309,10 +324,7 @@ impl Driver {
                 Ok(exchange) => self.publications.push_back(Waiting { exchange, reply }),
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Request::Ask(line, reply) => match exchange(&Raw(&line)) {
-                Ok(exchange) => self.questions.push_back(Waiting { exchange, reply }),
-                Err(too_long) => drop(reply.send(Err(too_long.into()))),
-            },
+            Request::Ask(exchange, reply) => self.questions.push_back(Waiting { exchange, reply }),
         }
     }
 

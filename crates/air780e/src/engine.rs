@@ -12,7 +12,7 @@
 
 use crate::exchange::{Ends, Exchange, Failure, Final, FollowUp, Information, Outcome};
 use crate::fence::{KNOCK, PROBES, Probe};
-use crate::frame::{Broken, Frame, Framer, Message};
+use crate::frame::{Block, Broken, Frame, Framer, Message};
 use crate::urc::Urc;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -112,6 +112,8 @@ struct Busy {
     exchange: Exchange,
     stage: Stage,
     information: Vec<u8>,
+    /// The information that the command asked for has come, or some of it.
+    informed: bool,
     /// What has to follow the `OK` came before it.
     early: Option<Result<(), Failure>>,
     until: Instant,
@@ -184,7 +186,8 @@ impl Engine {
             self.framer.allow_prompt();
         }
         let until = self.send(&exchange.line.clone(), now) + within;
-        self.line = Line::Busy(Busy { ticket, exchange, stage, information: Vec::new(), early: None, until });
+        self.line =
+            Line::Busy(Busy { ticket, exchange, stage, information: Vec::new(), informed: false, early: None, until });
     }
 
     /// Takes bytes that came from the module.
@@ -256,6 +259,7 @@ impl Engine {
         match frame {
             Frame::Line(line) => self.on_line(line, now),
             Frame::Prompt => self.on_prompt(now),
+            Frame::Block(block, bytes) => self.on_block(block, &bytes),
             Frame::Message(message) => {
                 tracing::trace!(target: "air780e::line", "< +MSUB: {} bytes on {}", message.payload.len(), message.topic);
                 self.events.push_back(Event::Message(message));
@@ -308,7 +312,7 @@ impl Engine {
     fn busy_takes(&mut self, line: &[u8], is_urc: bool, now: Instant) -> bool {
         let Line::Busy(busy) = &mut self.line else { return false };
         if let Some(result) = Final::parse(line) {
-            let owes = matches!(busy.exchange.information, Information::Lines(_)) && busy.information.is_empty();
+            let owes = busy.exchange.information.is_owed() && !busy.informed;
             let early = busy.stage == Stage::Prompt && result == Final::Ok;
             if result == Final::Ok && (owes || early) {
                 self.counters.stray += 1;
@@ -318,8 +322,10 @@ impl Engine {
             return true;
         }
         let belongs = match busy.exchange.information {
-            Information::None => false,
-            Information::Lines(recognise) => recognise(line),
+            Information::None | Information::Block(_) => false,
+            Information::Lines(recognise) | Information::List(recognise) | Information::Last(recognise) => {
+                recognise(line)
+            }
             Information::Everything => !is_urc,
         };
         if belongs && busy.information.len() + line.len() < MAX_INFORMATION {
@@ -327,8 +333,23 @@ impl Engine {
                 busy.information.push(b'\n');
             }
             busy.information.extend_from_slice(line);
+            busy.informed = true;
+        }
+        if belongs && matches!(busy.exchange.information, Information::Last(_)) {
+            self.finish(Final::Ok, now);
         }
         belongs
+    }
+
+    fn on_block(&mut self, block: Block, bytes: &[u8]) {
+        tracing::trace!(target: "air780e::line", "< {block:?}: {} bytes", bytes.len());
+        match &mut self.line {
+            Line::Busy(busy) if matches!(busy.exchange.information, Information::Block(b) if b == block) => {
+                busy.information = bytes.to_vec();
+                busy.informed = true;
+            }
+            _ => self.counters.stray += 1,
+        }
     }
 
     /// The final result of the command in flight.

@@ -1,5 +1,6 @@
 //! One command on the line: what is sent, what belongs to its answer, how it can end.
 
+use crate::frame::Block;
 use crate::urc::Urc;
 use bytes::Bytes;
 use std::time::Duration;
@@ -50,8 +51,21 @@ pub enum Information {
     None,
     /// The lines that the function recognises. An `OK` without any of them is not this command's.
     Lines(fn(&[u8]) -> bool),
+    /// Any number of lines that the function recognises, also none: a list.
+    List(fn(&[u8]) -> bool),
+    /// One line that the function recognises, and behind which there is no `OK`: it ends the answer.
+    Last(fn(&[u8]) -> bool),
+    /// A block of raw bytes. An `OK` without it is not this command's.
+    Block(Block),
     /// Every line up to the final result that is not unsolicited.
     Everything,
+}
+
+impl Information {
+    /// Whether an `OK` without information cannot be the command's own.
+    pub fn is_owed(self) -> bool {
+        matches!(self, Self::Lines(_) | Self::Last(_) | Self::Block(_))
+    }
 }
 
 /// The second stage of a command: after `OK`, an unsolicited code ends it.
@@ -113,7 +127,7 @@ impl std::fmt::Display for Ends {
     }
 }
 
-/// How a command ended: its information lines, joined by LF, or why there are none.
+/// How a command ended: its information lines, joined by LF, or the bytes of its block, or why there is nothing.
 pub type Outcome = Result<Vec<u8>, Failure>;
 
 /// Why a command did not succeed.

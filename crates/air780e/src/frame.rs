@@ -4,10 +4,12 @@
 //! and may hold line ends, `OK`, prompts or another announcement. So what ends a frame depends on what began it:
 //!
 //! * a line ends at LF;
-//! * a message block ends after the announced number of bytes and a CR LF;
-//! * a prompt is a `>` where a line would begin, and only while a command in data mode waits for it.
+//! * a message block, and a block of an HTTP answer, ends after the announced number of bytes and a CR LF;
+//! * a prompt is a `>` where a line would begin, or the line `DOWNLOAD`, and only while a command in data mode waits
+//!   for it.
 //!
-//! Source: AT command manual V1.6.3, p. 13 (framing) and p. 243 (`+MSUB`).
+//! Source: AT command manual V1.6.3, p. 13 (framing), p. 243 (`+MSUB`) and the HTTP chapter; blocks of HTTP answers as
+//! in time-stamped logs of an Air780EP V1007.
 
 use bytes::{Buf, Bytes, BytesMut};
 use nom::bytes::complete::tag;
@@ -25,6 +27,8 @@ pub const MAX_PAYLOAD: usize = 16 * 1024;
 
 const MESSAGE: &[u8] = b"+MSUB:";
 const LENGTH_END: &[u8] = b" byte,";
+/// How `AT+HTTPDATA` asks for the data. Source: time-stamped logs of an Air780EP V1007.
+const DOWNLOAD: &[u8] = b"DOWNLOAD";
 
 /// An MQTT message that the module received.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +37,15 @@ pub struct Message {
     pub topic: String,
     /// The payload, byte for byte.
     pub payload: Bytes,
+}
+
+/// Which answer a block of raw bytes belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// `+HTTPREAD: n`: a piece of the body.
+    HttpBody,
+    /// `+HTTPHEAD: n`: the header lines.
+    HttpHead,
 }
 
 /// What the framer found.
@@ -44,6 +57,9 @@ pub enum Frame {
     Prompt,
     /// A received message.
     Message(Message),
+    /// Raw bytes that an answer announced by their number. Always recognised, also when nobody asked: what is in them
+    /// came from a server, and must never be read as lines.
+    Block(Block, Bytes),
     /// Bytes that cannot be what the module meant to print: the line dropped or damaged some of them.
     Broken(Broken),
 }
@@ -54,11 +70,11 @@ pub enum Broken {
     /// A line longer than [`MAX_LINE`].
     #[error("a line longer than {MAX_LINE} bytes")]
     LineTooLong,
-    /// No line end behind a message payload: bytes of it are missing or too many.
-    #[error("a message of other length than announced")]
+    /// No line end behind a message or block: bytes of it are missing or too many.
+    #[error("a message or block of other length than announced")]
     Length,
-    /// The rest of a message did not come in time.
-    #[error("a message that stopped half-way")]
+    /// The rest of a message or block did not come in time.
+    #[error("a message or block that stopped half-way")]
     Stalled,
     /// A message topic that is not UTF-8.
     #[error("a message topic that is not UTF-8")]
@@ -69,11 +85,18 @@ pub enum Broken {
 enum State {
     Line,
     Block {
-        topic: Option<String>,
+        kind: Kind,
         len: usize,
     },
     /// A frame was lost: nothing is believed up to the next line end.
     Resync,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// The topic; `None` if it is not UTF-8.
+    Message(Option<String>),
+    Answer(Block),
 }
 
 /// Cuts the module's output into frames, at any chunking of the bytes.
@@ -168,7 +191,7 @@ impl Framer {
                 Announced::Message { topic, len, header } => {
                     self.buf.advance(header);
                     self.scanned = 0;
-                    self.state = State::Block { topic, len };
+                    self.state = State::Block { kind: Kind::Message(topic), len };
                     return Step::Again;
                 }
                 Announced::Incomplete => return Step::More,
@@ -213,7 +236,18 @@ impl Framer {
         if line.len() > MAX_LINE {
             return Step::Frame(Frame::Broken(Broken::LineTooLong));
         }
-        Step::Frame(Frame::Line(line.freeze()))
+        if &line[..] == DOWNLOAD && self.prompt == Prompt::Allowed {
+            self.prompt = Prompt::Closed;
+            return Step::Frame(Frame::Prompt);
+        }
+        match answer_block(&line) {
+            Some((block, 0)) => Step::Frame(Frame::Block(block, Bytes::new())),
+            Some((block, len)) => {
+                self.state = State::Block { kind: Kind::Answer(block), len };
+                Step::Again
+            }
+            None => Step::Frame(Frame::Line(line.freeze())),
+        }
     }
 
     /// Reads `+MSUB: "topic",5 byte,` in every spelling that is known: with or without the blank, with or without the
@@ -243,8 +277,9 @@ impl Framer {
     }
 
     fn in_block(&mut self) -> Step {
-        let State::Block { topic, len } = &mut self.state else { return Step::Again };
+        let State::Block { kind, len } = &mut self.state else { return Step::Again };
         let len = *len;
+        let is_message = matches!(kind, Kind::Message(_));
         let payload = match self.buf.get(len..len + 2) {
             None => return Step::More,
             Some(b"\r\n") => {
@@ -253,7 +288,7 @@ impl Framer {
                 payload
             }
             // The firmware may be in hex mode, where the length counts the bytes and not the digits.
-            Some(_) => match hex_block(&self.buf, len) {
+            Some(_) => match if is_message { hex_block(&self.buf, len) } else { Hex::No } {
                 Hex::Payload(payload) => {
                     self.buf.advance(2 * len + 2);
                     payload
@@ -268,12 +303,15 @@ impl Framer {
                 }
             },
         };
-        let topic = topic.take();
+        let frame = match kind {
+            Kind::Message(topic) => match topic.take() {
+                Some(topic) => Frame::Message(Message { topic, payload }),
+                None => Frame::Broken(Broken::Topic),
+            },
+            Kind::Answer(block) => Frame::Block(*block, payload),
+        };
         self.state = State::Line;
-        Step::Frame(match topic {
-            Some(topic) => Frame::Message(Message { topic, payload }),
-            None => Frame::Broken(Broken::Topic),
-        })
+        Step::Frame(frame)
     }
 
     fn in_resync(&mut self) -> Step {
@@ -289,6 +327,16 @@ impl Framer {
             }
         }
     }
+}
+
+/// Reads `+HTTPREAD: 124` and its sister, with or without the blank.
+fn answer_block(line: &[u8]) -> Option<(Block, usize)> {
+    let (block, name) = [(Block::HttpBody, "+HTTPREAD:"), (Block::HttpHead, "+HTTPHEAD:")]
+        .into_iter()
+        .find(|(_, name)| line.starts_with(name.as_bytes()))?;
+    let len: IResult<&[u8], u32> = all_consuming(preceded((tag(name), opt(char(' '))), u32)).parse(line);
+    let (_, len) = len.ok()?;
+    (len as usize <= MAX_PAYLOAD).then_some((block, len as usize))
 }
 
 enum Step {

@@ -11,6 +11,7 @@ mod fence;
 pub mod frame;
 pub mod link;
 pub mod modem;
+pub mod service;
 pub mod session;
 pub mod status;
 pub mod step;

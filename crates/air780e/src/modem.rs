@@ -1,21 +1,27 @@
 //! The module as its users see it: one handle, any number of clones, over the one task that owns the port.
 
+use crate::command::general::Raw;
+use crate::command::{self, Command};
 use crate::driver::{Channels, Driver};
-use crate::exchange::Failure;
+use crate::exchange::{Exchange, Failure, Outcome};
 use crate::frame::Message;
 use crate::link::Down;
 use crate::session::{Desired, Unusable, check_line};
 use crate::status::{Identity, Status};
+use crate::urc::Urc;
 use bytes::Bytes;
 use std::io;
+use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
 use tokio_serial::SerialPortBuilderExt;
 
 /// Events that wait for their reader. With messages of the largest size that is 4 MiB.
 const EVENTS: usize = 1024;
 /// Requests that wait for the driver.
 const REQUESTS: usize = 16;
+/// Unsolicited codes that wait for a slow reader; the oldest are dropped.
+const URCS: usize = 64;
 
 /// How the module is reached.
 #[derive(Clone, Debug)]
@@ -82,7 +88,7 @@ pub enum Event {
 
 pub(crate) enum Request {
     Publish(Publication, oneshot::Sender<Result<(), PublishError>>),
-    Ask(String, oneshot::Sender<Result<Vec<String>, Failure>>),
+    Ask(Exchange, oneshot::Sender<Outcome>),
 }
 
 /// A handle to the module. When the last clone is dropped, the driver ends.
@@ -90,7 +96,10 @@ pub(crate) enum Request {
 pub struct Modem {
     requests: mpsc::Sender<Request>,
     desired: watch::Sender<Desired>,
-    status: watch::Receiver<Status>,
+    pub(crate) status: watch::Receiver<Status>,
+    urcs: broadcast::Sender<Urc>,
+    /// The module has one HTTP session, and one bearer below it.
+    pub(crate) http: Arc<Mutex<()>>,
 }
 
 impl Modem {
@@ -115,9 +124,16 @@ impl Modem {
         let (desired, desired_rx) = watch::channel(Desired::default());
         let (events_tx, events) = mpsc::channel(EVENTS);
         let (status_tx, status) = watch::channel(Status::default());
-        let channels = Channels { requests: requests_rx, desired: desired_rx, events: events_tx, status: status_tx };
+        let (urcs, _) = broadcast::channel(URCS);
+        let channels = Channels {
+            requests: requests_rx,
+            desired: desired_rx,
+            events: events_tx,
+            status: status_tx,
+            urcs: urcs.clone(),
+        };
         tokio::spawn(Driver::new(baud, pin, channels).run(open));
-        (Self { requests, desired, status }, events)
+        (Self { requests, desired, status, urcs, http: Arc::default() }, events)
     }
 
     /// From now on this is wanted, instead of what was wanted before.
@@ -145,10 +161,28 @@ impl Modem {
     /// [`Failure`], for example the module's refusal.
     pub async fn ask(&self, line: &str) -> Result<Vec<String>, Failure> {
         check_line(line)?;
+        Ok(self.send(&Raw(line)).await?.0)
+    }
+
+    /// Sends one typed command when the line is free, and returns its answer. The line serves steps of the bring-up
+    /// first, and publications and commands in turn. When the returned future is dropped, a command that was not sent
+    /// yet is not sent; one that was is carried out all the same.
+    ///
+    /// # Errors
+    /// [`Failure::Unusable`] before anything is sent if an argument does not fit; otherwise what went wrong.
+    pub async fn send<C: Command>(&self, command: &C) -> Result<C::Response, Failure> {
+        command.check()?;
         let (reply, answer) = oneshot::channel();
-        let sent = self.requests.send(Request::Ask(line.to_owned(), reply)).await;
+        let sent = self.requests.send(Request::Ask(command::exchange(command)?, reply)).await;
         sent.map_err(|_| Failure::PortLost)?;
-        answer.await.unwrap_or(Err(Failure::PortLost))
+        let information = answer.await.unwrap_or(Err(Failure::PortLost))?;
+        command::read(command, &information)
+    }
+
+    /// What the module says on its own from now on, except what ends a command of the session. A reader that falls 64
+    /// behind misses the oldest.
+    pub fn urcs(&self) -> broadcast::Receiver<Urc> {
+        self.urcs.subscribe()
     }
 
     /// What is known of the module; changes are told when more than the counters changed.

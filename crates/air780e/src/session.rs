@@ -55,6 +55,21 @@ pub struct Tls {
     pub roots: Option<Roots>,
 }
 
+impl Tls {
+    /// Checks everything against the module's limits.
+    ///
+    /// # Errors
+    /// [`Unusable`] names what does not fit.
+    pub fn check(&self) -> Result<(), Unusable> {
+        name("TLS host name", &self.host_name, MAX_HOST)?;
+        if let Some(roots) = &self.roots {
+            name("certificate file name", &roots.name, crate::command::ssl::MAX_FILE_NAME)?;
+            length("certificate file", roots.pem.len(), crate::command::ssl::MAX_WRITE)?;
+        }
+        Ok(())
+    }
+}
+
 /// Root certificates as a file of the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roots {
@@ -83,6 +98,14 @@ pub enum Unusable {
     /// A control character, which no name may hold.
     #[error("the {0} holds a control character")]
     Control(&'static str),
+    /// Another character or form than it may have.
+    #[error("the {what} is not {wanted}")]
+    Form {
+        /// Which string or number.
+        what: &'static str,
+        /// What it should be.
+        wanted: &'static str,
+    },
 }
 
 impl Session {
@@ -98,11 +121,7 @@ impl Session {
             name("password", password, MAX_NAME)?;
         }
         if let Some(tls) = &self.tls {
-            name("TLS host name", &tls.host_name, MAX_HOST)?;
-            if let Some(roots) = &tls.roots {
-                name("certificate file name", &roots.name, 64)?;
-                length("certificate file", roots.pem.len(), crate::command::ssl::MAX_WRITE)?;
-            }
+            tls.check()?;
         }
         Ok(())
     }
@@ -124,7 +143,8 @@ pub fn check_line(line: &str) -> Result<(), Unusable> {
     name("command line", line, crate::command::MAX_LINE)
 }
 
-fn name(what: &'static str, text: &str, max: usize) -> Result<(), Unusable> {
+/// Checks a string that may not be empty, too long or more than one line.
+pub(crate) fn name(what: &'static str, text: &str, max: usize) -> Result<(), Unusable> {
     length(what, text.len(), max)?;
     match text.chars().any(char::is_control) {
         true => Err(Unusable::Control(what)),
@@ -132,7 +152,8 @@ fn name(what: &'static str, text: &str, max: usize) -> Result<(), Unusable> {
     }
 }
 
-fn length(what: &'static str, len: usize, max: usize) -> Result<(), Unusable> {
+/// Checks a length; 0 is too short.
+pub(crate) fn length(what: &'static str, len: usize, max: usize) -> Result<(), Unusable> {
     match len {
         0 => Err(Unusable::Empty(what)),
         _ if len > max => Err(Unusable::TooLong { what, len, max }),

@@ -9,10 +9,9 @@ use crate::command::mqtt::{
 };
 use crate::command::network::{GetAttachment, GetRegistration, GetSignal, Registration, SignalQuality};
 use crate::command::ssl::{CreateFile, GetFileSize, MQTT_CONTEXT, SetNumber, SetText, WriteFile};
-use crate::command::{Command, TooLong, exchange};
+use crate::command::{TooLong, exchange, read};
 use crate::exchange::{Exchange, Failure};
 use crate::session::{Roots, Session};
-use atat::AtatCmd;
 use std::sync::Arc;
 
 /// One step towards what is wanted.
@@ -176,24 +175,18 @@ impl Step {
     /// [`Failure::Unreadable`] if it is not what this step's command answers.
     pub fn read(&self, information: &[u8]) -> Result<Seen, Failure> {
         Ok(match self {
-            Self::Model => Seen::Text(parse(&Model, information)?.text.0),
-            Self::Firmware => Seen::Text(parse(&Firmware, information)?.text.0),
-            Self::Imei => Seen::Text(parse(&SerialNumber, information)?.0),
-            Self::Sim => Seen::Sim(parse(&SimStatus, information)?),
-            Self::Signal => Seen::Signal(parse(&GetSignal, information)?),
-            Self::Registration => Seen::Registration(parse(&GetRegistration, information)?.stat.into()),
-            Self::Attachment => Seen::Attached(parse(&GetAttachment, information)?.state == 1),
-            Self::SessionState => Seen::SessionState(parse(&GetSessionState, information)?.state),
-            Self::FileSize(_) => Seen::FileSize(parse(&GetFileSize { name: "" }, information)?.size),
+            Self::Model => Seen::Text(read(&Model, information)?.text.0),
+            Self::Firmware => Seen::Text(read(&Firmware, information)?.text.0),
+            Self::Imei => Seen::Text(read(&SerialNumber, information)?.0),
+            Self::Sim => Seen::Sim(read(&SimStatus, information)?),
+            Self::Signal => Seen::Signal(read(&GetSignal, information)?),
+            Self::Registration => Seen::Registration(read(&GetRegistration, information)?.stat.into()),
+            Self::Attachment => Seen::Attached(read(&GetAttachment, information)?.state == 1),
+            Self::SessionState => Seen::SessionState(read(&GetSessionState, information)?.state),
+            Self::FileSize(_) => Seen::FileSize(read(&GetFileSize { name: "" }, information)?.size),
             _ => Seen::Nothing,
         })
     }
-}
-
-/// `information` may hold more lines than one when the line repeated itself: the last one counts.
-fn parse<C: Command>(command: &C, information: &[u8]) -> Result<C::Response, Failure> {
-    let last = information.rsplit(|&b| b == b'\n').next().unwrap_or_default();
-    AtatCmd::parse(command, Ok(last)).map_err(|_| Failure::Unreadable)
 }
 
 fn with_roots(session: &Session, then: impl FnOnce(&Roots) -> Result<Exchange, TooLong>) -> Result<Exchange, TooLong> {

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_until};
-use nom::character::complete::{digit1, space0, u8 as number};
+use nom::character::complete::{digit1, space0, u8 as number, u16, u32};
 use nom::combinator::{all_consuming, rest};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
@@ -51,6 +51,18 @@ pub enum Urc {
     Pubcomp,
     /// `CLOSED`, or `MQTT HEART NO ACK` of older firmware: the MQTT connection is gone.
     Closed,
+    /// `+HTTPACTION: <method>,<status>,<length>`: the HTTP client has an answer of this many bytes, or of 0 for HEAD.
+    /// Some firmware prints it again as more of the body comes.
+    HttpAction {
+        /// 0 GET, 1 POST, 2 HEAD.
+        method: u8,
+        /// The server's status, or 600 and above for the module's own errors.
+        status: u16,
+        /// Bytes of the body in the module's buffer.
+        len: usize,
+    },
+    /// `+SAPBR 1: DEACT`: the bearer of HTTP, time and location is gone.
+    ServiceBearerLost,
     /// `+MSUB: n`: a message waits in cache slot n, because the module is in cache mode.
     Cached(u8),
 }
@@ -75,6 +87,7 @@ fn fixed(line: &[u8]) -> Option<Urc> {
         b"+PDP DEACT" | b"+PDP: DEACT" => Urc::BearerLost,
         b"+CPIN: SIM REMOVED 0" | b"+CPIN: SIM REMOVED" => Urc::Sim(false),
         b"+CPIN: READY 0" => Urc::Sim(true),
+        b"+SAPBR 1: DEACT" => Urc::ServiceBearerLost,
         b"CONNECT OK" => Urc::ConnectOk,
         b"ALREADY CONNECT" => Urc::AlreadyConnect,
         b"CONNECT FAIL" => Urc::ConnectFail,
@@ -104,7 +117,7 @@ fn with_value(line: &Bytes) -> Option<Urc> {
     if let Some(value) = after(line, "+CGEV:") {
         return bearer(&value);
     }
-    mode(line).or_else(|| cached(line))
+    mode(line).or_else(|| cached(line)).or_else(|| http_action(line))
 }
 
 /// What stands behind `prefix` and blanks.
@@ -131,6 +144,13 @@ fn mode(line: &[u8]) -> Option<Urc> {
 fn cached(line: &[u8]) -> Option<Urc> {
     let slot: IResult<&[u8], u8> = all_consuming(preceded((tag("+MSUB:"), space0), number)).parse(line);
     slot.ok().map(|(_, slot)| Urc::Cached(slot))
+}
+
+fn http_action(line: &[u8]) -> Option<Urc> {
+    let parts = (preceded((tag("+HTTPACTION:"), space0), number), tag(","), u16, tag(","), u32);
+    let action: IResult<&[u8], _> = all_consuming(parts).parse(line);
+    let (_, (method, _, status, _, len)) = action.ok()?;
+    Some(Urc::HttpAction { method, status, len: len as usize })
 }
 
 #[cfg(test)]

@@ -51,7 +51,8 @@ fn replay(said: &[Said], chunk: usize) -> String {
     for part in said {
         match part {
             Said::Host(line) => {
-                let asks_for_data = [&b"AT+FSWRITE"[..], b"AT+MPUBEX"].iter().any(|name| line.starts_with(name));
+                let asks_for_data =
+                    [&b"AT+FSWRITE"[..], b"AT+MPUBEX", b"AT+HTTPDATA"].iter().any(|name| line.starts_with(name));
                 if asks_for_data { framer.allow_prompt() } else { framer.forbid_prompt() }
             }
             Said::Module(bytes) => {
@@ -71,6 +72,7 @@ fn meaning(frame: &Frame) -> String {
     match frame {
         Frame::Prompt => "prompt".into(),
         Frame::Message(m) => format!("message {} {:?}", m.topic, String::from_utf8_lossy(&m.payload)),
+        Frame::Block(block, bytes) => format!("block {block:?} {:?}", String::from_utf8_lossy(bytes)),
         Frame::Broken(broken) => format!("broken {broken}"),
         Frame::Line(line) => match (Urc::parse(line), Final::parse(line)) {
             (Some(urc), _) => format!("urc {urc:?}"),

@@ -4,12 +4,15 @@
 //! told apart on a line where anything may come at any time: which lines are its information, whether it has a data
 //! phase, and which unsolicited code ends it after `OK`.
 
+pub mod bearer;
 pub mod general;
+pub mod http;
 pub mod mqtt;
 pub mod network;
 pub mod ssl;
 
-use crate::exchange::{Exchange, FollowUp, Information};
+use crate::exchange::{Exchange, Failure, FollowUp, Information};
+use crate::session::Unusable;
 use atat::AtatCmd;
 use bytes::Bytes;
 use std::time::Duration;
@@ -29,6 +32,14 @@ pub trait Command: AtatCmd {
     /// The bytes of the data phase, for a command that has one.
     fn data(&self) -> Option<Bytes> {
         None
+    }
+
+    /// Checks the arguments against the module's limits; asked before a command of a user is sent.
+    ///
+    /// # Errors
+    /// [`Unusable`] names the argument that does not fit.
+    fn check(&self) -> Result<(), Unusable> {
+        Ok(())
     }
 }
 
@@ -53,6 +64,19 @@ pub fn exchange<C: Command>(command: &C) -> Result<Exchange, TooLong> {
         final_within: Duration::from_millis(u64::from(C::MAX_TIMEOUT_MS)),
         follow_up: C::FOLLOW_UP,
     })
+}
+
+/// Reads the information of the answer to `command`.
+///
+/// # Errors
+/// [`Failure::Unreadable`] if it is not what this command answers.
+pub fn read<C: Command>(command: &C, information: &[u8]) -> Result<C::Response, Failure> {
+    let information = match C::INFORMATION {
+        // There may be more lines than one when the line repeated itself: the last one counts.
+        Information::Lines(_) | Information::Last(_) => information.rsplit(|&b| b == b'\n').next().unwrap_or_default(),
+        _ => information,
+    };
+    command.parse(Ok(information)).map_err(|_| Failure::Unreadable)
 }
 
 /// A command line that the module would not read to its end.

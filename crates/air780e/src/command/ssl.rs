@@ -9,6 +9,8 @@ use bytes::Bytes;
 
 /// The TLS context of the MQTT client. Source: p. 150.
 pub const MQTT_CONTEXT: u8 = 88;
+/// Longest file name, in bytes.
+pub const MAX_FILE_NAME: usize = 64;
 /// Largest piece of a file written at once, in bytes.
 pub const MAX_WRITE: usize = 10_240;
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::command::general::{NumericErrors, Raw};
+use crate::command::http::{Read, SetBody};
 use crate::command::mqtt::{Connect, OpenTcp, PublishBytes, PublishText, Subscribe, acknowledgement};
 use crate::command::network::GetSignal;
 use crate::command::{Command, exchange};
@@ -341,4 +342,44 @@ proptest! {
         ended.sort_unstable();
         prop_assert_eq!(ended, (1..=started).collect::<Vec<_>>());
     }
+}
+
+#[test]
+fn a_block_goes_to_the_command_that_asked_for_it_and_an_ok_without_it_is_not_its_own() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &Read { start: 0, length: 4 });
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), []);
+    assert_eq!(bench.gets(b"\r\n+HTTPREAD: 4\r\n\r\nOK\r\n"), [], "these are the four bytes");
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), [said(1, "\r\nOK")]);
+}
+
+#[test]
+fn a_block_that_comes_too_late_is_swallowed_whole() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &Read { start: 0, length: 100 });
+    assert_eq!(bench.wait(10), [failed(1, Failure::NoAnswer)]);
+    let body = "\r\nOK\r\n\r\n+CGMR: \"x\"\r\n\r\n+CGSN\r\n861551056421746\r\n\r\n+CGMI: \"x\"\r\n\r\n+CGMM: \"x\"\r\n\r\nOK\r\n";
+    let late = format!("\r\n+HTTPREAD: {}\r\n{body}\r\n", body.len());
+    assert_eq!(bench.gets(late.as_bytes()), [], "what a server wrote proves nothing about the module");
+    assert!(!bench.engine.is_free());
+}
+
+#[test]
+fn an_address_without_ok_ends_its_question() {
+    const INFORMATION: Information = Information::Last(|line| line.contains(&b'.'));
+    let mut bench = Bench::synchronised();
+    let raw = exchange(&Raw("AT+CIFSR")).unwrap();
+    bench.begin(1, Exchange { information: INFORMATION, ..raw });
+    assert_eq!(bench.gets(b"\r\n10.191.209.135\r\n"), [said(1, "10.191.209.135")]);
+    assert!(bench.engine.is_free());
+}
+
+#[test]
+fn the_body_of_a_request_goes_out_behind_download() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &SetBody { body: Bytes::from_static(b"a=1") });
+    assert_eq!(bench.sent(), &b"AT+HTTPDATA=3,10000\r\n"[..]);
+    assert_eq!(bench.gets(b"\r\nDOWNLOAD\r\n"), []);
+    assert_eq!(bench.sent(), &b"a=1"[..]);
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), [ok(1)]);
 }

@@ -207,3 +207,56 @@ fn four_thousand_nasty_bytes_survive_every_single_cut() {
         assert_eq!(found, [message("/pk/dn/user/get", &payload)], "cut at {cut}");
     }
 }
+
+fn block(block: Block, bytes: &[u8]) -> Frame {
+    Frame::Block(block, Bytes::copy_from_slice(bytes))
+}
+
+#[test]
+fn a_body_that_looks_like_answers_stays_a_body() {
+    let body = nasty_payload(3072);
+    for (blank, gap) in [(" ", ""), ("", ""), (" ", "\r\n")] {
+        let mut bytes = format!("\r\n+HTTPREAD:{blank}3072\r\n").into_bytes();
+        bytes.extend_from_slice(&body);
+        bytes.extend_from_slice(gap.as_bytes());
+        bytes.extend_from_slice(b"\r\nOK\r\n");
+        assert_eq!(all(&bytes), [block(Block::HttpBody, &body), line("OK")]);
+    }
+}
+
+#[test]
+fn an_empty_body_is_a_block() {
+    assert_eq!(all(b"\r\n+HTTPREAD: 0\r\n\r\nOK\r\n"), [block(Block::HttpBody, b""), line("OK")]);
+}
+
+#[test]
+fn a_body_with_lost_bytes_is_broken_and_nothing_of_it_is_read_as_a_line() {
+    let bytes = b"\r\n+HTTPREAD: 10\r\n12345\r\nOK\r\n\r\nRDY\r\n";
+    assert_eq!(all(bytes), [Frame::Broken(Broken::Length), line("RDY")]);
+}
+
+#[test]
+fn a_length_that_nobody_can_mean_is_a_line() {
+    assert_eq!(all(b"\r\n+HTTPREAD: 99999999\r\n"), [line("+HTTPREAD: 99999999")]);
+    assert_eq!(all(b"\r\n+HTTPREAD: -1\r\n"), [line("+HTTPREAD: -1")]);
+}
+
+#[test]
+fn download_is_a_prompt_only_while_one_is_awaited() {
+    let mut framer = Framer::default();
+    assert_eq!(frames(&mut framer, b"\r\nDOWNLOAD\r\n"), [line("DOWNLOAD")]);
+    framer.allow_prompt();
+    assert_eq!(frames(&mut framer, b"\r\nDOWNLOAD\r\n\r\nDOWNLOAD\r\n"), [Frame::Prompt, line("DOWNLOAD")]);
+}
+
+proptest! {
+    #[test]
+    fn blocks_survive_any_chunking(body in proptest::collection::vec(any::<u8>(), 0..600), size in 1_usize..40) {
+        let mut bytes = format!("\r\n+HTTPHEAD: {}\r\n", body.len()).into_bytes();
+        bytes.extend_from_slice(&body);
+        bytes.extend_from_slice(b"\r\nOK\r\n");
+        let mut framer = Framer::default();
+        let found: Vec<_> = bytes.chunks(size).flat_map(|piece| frames(&mut framer, piece)).collect();
+        prop_assert_eq!(found, [block(Block::HttpHead, &body), line("OK")]);
+    }
+}
