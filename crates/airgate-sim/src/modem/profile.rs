@@ -150,6 +150,18 @@ pub struct Profile {
     pub sms_echo: bool,
     /// `+CMS ERROR` has words, whatever `AT+CMEE` says.
     pub cms_in_words: bool,
+    /// After the start and after a hot-plug the SIM is busy this long: CME error 14.
+    pub sim_busy: Duration,
+    /// A module that started without a SIM finds one that is put in later only after a restart.
+    pub late_sim_needs_reset: bool,
+    /// CR LF behind `+CPIN: READY 0`; missing before V1161.
+    pub hot_plug_crlf: bool,
+    /// CR LF in front of `+UPGRADEIND`.
+    pub upgradeind_crlf: bool,
+    /// How long the boot loader works on an update.
+    pub install_time: Duration,
+    /// The latitude of `AT+CIPGSMLOC` has three digits before the point, as the manual prints it.
+    pub latitude_padded: bool,
     /// The clock runs on over a restart; otherwise it shows the default date again.
     pub clock_survives_reset: bool,
     /// Bytes of the file system in RAM.
@@ -210,6 +222,12 @@ impl Profile {
             cache_form: CacheForm::Bare,
             nitz: Nitz::FourDigits,
             clock_zone: ClockZone::Utc,
+            sim_busy: Duration::ZERO,
+            late_sim_needs_reset: true,
+            hot_plug_crlf: true,
+            upgradeind_crlf: false,
+            install_time: Duration::from_secs(60),
+            latitude_padded: false,
             sms_echo: true,
             cms_in_words: false,
             clock_survives_reset: false,
@@ -293,6 +311,10 @@ impl Profile {
             nitz: Nitz::Any,
             clock_zone: ClockZone::UtcDigitsLocalZone,
             clock_survives_reset: true,
+            sim_busy: Duration::from_secs(1),
+            hot_plug_crlf: false,
+            upgradeind_crlf: true,
+            latitude_padded: true,
             cms_in_words: true,
             http_overflow: HttpOverflow::Cut,
             http_tight: true,

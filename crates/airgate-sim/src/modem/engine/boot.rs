@@ -19,6 +19,8 @@ const ATTACH_TO_NITZ: Duration = Duration::from_millis(27);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Banner,
+    /// The boot loader installs an update and has come so far, percent. It starts over when it is interrupted.
+    Install(u8),
     Ready,
     SecondReady,
     Attach,
@@ -37,9 +39,13 @@ impl Engine {
             Step::Banner => {
                 self.sender.rate(self.settings.baud, self.now);
                 self.transmit(ROM_BANNER);
-                self.after(BANNER_TO_RDY, Timer::Boot(Step::Ready));
+                let next = if self.upgrade.pending().is_some() { Step::Install(0) } else { Step::Ready };
+                self.after(BANNER_TO_RDY, Timer::Boot(next));
             }
+            Step::Install(percent) => self.install(percent),
             Step::Ready => {
+                self.sim_started();
+                self.schedule_upgrade();
                 self.hears_from = self.now + self.profile.deaf_after_rdy;
                 self.transmit(&framed("RDY"));
                 if let Some(delay) = self.profile.second_rdy {
@@ -53,9 +59,28 @@ impl Engine {
         }
     }
 
+    /// Steps of the boot loader, as irregular as in the log of an update from V1138 to V1147.
+    fn install(&mut self, percent: u8) {
+        if percent == 0 {
+            self.transmit(&framed("+QIND: \"FOTA\",\"START\""));
+        }
+        self.transmit(&framed(&format!("+QIND: \"FOTA\",\"UPDATING\",{percent}")));
+        if percent < 100 {
+            let step = 1 + self.rng.below(4);
+            let next = percent.saturating_add(u8::try_from(step).unwrap_or(1)).min(100);
+            let whole = self.profile.install_time;
+            return self.after(whole * u32::from(next - percent) / 100, Timer::Boot(Step::Install(next)));
+        }
+        self.transmit(&framed("+QIND: \"FOTA\",\"END\",0"));
+        if let Some(version) = self.upgrade.installed() {
+            self.profile.version = version;
+        }
+        self.after(BANNER_TO_RDY, Timer::Boot(Step::Ready));
+    }
+
     /// Registers, if there is a SIM and the radio is on.
     pub(super) fn attach(&mut self) {
-        if !self.setup.sim || !self.has_coverage() || !self.radio.is_on() || self.radio.attached() {
+        if !self.sim_opened() || !self.has_coverage() || !self.radio.is_on() || self.radio.attached() {
             return;
         }
         self.radio.attach(self.now);
@@ -70,7 +95,7 @@ impl Engine {
 
     /// Starts over. What is not in flash is lost, and so is what has not gone over the line yet.
     pub(super) fn reboot(&mut self, reason: u8) {
-        for id in [self.mqtt.connection(), self.http.connection()].into_iter().flatten() {
+        for id in [self.mqtt.connection(), self.http.connection(), self.upgrade.connection()].into_iter().flatten() {
             self.outputs.push_back(Output::Abort { id });
         }
         self.timers.clear();
@@ -82,6 +107,7 @@ impl Engine {
         self.mqtt = Mqtt::new(&self.profile);
         self.clock = self.clock.restarted(self.profile.clock_survives_reset);
         self.sms = self.sms.restarted();
+        self.upgrade.restarted();
         self.bearer = Bearer::default();
         self.http = Http::default();
         self.tls = TlsSettings::default();

@@ -115,10 +115,11 @@ impl Engine {
         let form = &command.form;
         match command.name.as_str() {
             "E" | "I" | "V" | "Q" | "Z" | "&W" | "&F" | "+VER" | "+CMEE" | "+CGMI" | "+CGMM" | "+CGMR" | "+CGSN"
-            | "+CIMI" | "+CCID" | "+ICCID" | "+IPR" | "+IFC" | "+CSCLK" | "+UPGRADE" | "+RESET" | "+RSTSET"
-            | "*EXINFO" | "+CBC" => self.general(&command.name, form),
-            "+CPIN" | "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR"
-            | "+COPS" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" => {
+            | "+IPR" | "+IFC" | "+CSCLK" | "+RESET" | "+RSTSET" | "*EXINFO" | "+CBC" => {
+                self.general(&command.name, form)
+            }
+            "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR" | "+COPS"
+            | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" => {
                 self.radio_command(&command.name, form)
             }
             "+MCONFIG" | "+MIPSTART" | "+SSLMIPSTART" | "+MCONNECT" | "+MSUB" | "+MUNSUB" | "+MPUB" | "+MPUBEX"
@@ -133,6 +134,9 @@ impl Engine {
             "+CMGF" | "+CSCS" | "+CSMP" | "+CSCA" | "+CNMI" | "+CPMS" | "+CMGR" | "+CMGL" | "+CMGD" | "+CMGS" => {
                 self.sms_command(&command.name, form)
             }
+            "+CPIN" | "+CLCK" | "+CSDT" | "+CIMI" | "+CCID" | "+ICCID" => self.sim_command(&command.name, form),
+            "+CIPGSMLOC" | "+WIFILOC" => self.location_command(&command.name, form),
+            "+UPGRADE" => self.upgrade_command(form),
             "+SAPBR" => self.bearer(form),
             "+SSLCFG" => self.ssl_config(form),
             "+FSCREATE" | "+FSWRITE" | "+FSREAD" | "+FSDEL" | "+FSFLSIZE" | "+FSLS" | "+FSMEM" | "+FSMKDIR"

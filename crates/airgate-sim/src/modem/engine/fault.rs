@@ -15,6 +15,11 @@ impl Fault {
     pub(super) const NOT_ALLOWED: Self = Self::Cme(3);
     pub(super) const NOT_SUPPORTED: Self = Self::Cme(4);
     pub(super) const NO_SIM: Self = Self::Cme(10);
+    pub(super) const NEEDS_PIN: Self = Self::Cme(11);
+    pub(super) const NEEDS_PUK: Self = Self::Cme(12);
+    pub(super) const SIM_FAILURE: Self = Self::Cme(13);
+    pub(super) const SIM_BUSY: Self = Self::Cme(14);
+    pub(super) const WRONG_PIN: Self = Self::Cme(16);
     pub(super) const NO_MEMORY: Self = Self::Cme(51);
     pub(super) const INVALID: Self = Self::Cme(53);
     pub(super) const NO_SPACE: Self = Self::Cme(60);
@@ -45,6 +50,11 @@ fn text(code: u32) -> &'static str {
         3 => "operation not allowed",
         4 => "operation not supported",
         10 => "SIM not inserted",
+        11 => "SIM PIN required",
+        12 => "SIM PUK required",
+        13 => "SIM failure",
+        14 => "SIM busy",
+        16 => "incorrect password",
         51 => "no memory",
         53 => "invalid parameter",
         60 => "flash error",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use super::commands::{Flow, Outcome, args};
+use super::commands::{Flow, Outcome};
 use super::fault::Fault;
 use super::parse::Form;
 use super::settings::Settings;
@@ -48,9 +48,6 @@ impl Engine {
             ("+CGMM", Form::Plain) => self.info(&format!("+CGMM: \"{}\"", self.profile.model)),
             ("+CGMR", Form::Plain) => self.info(&format!("+CGMR: \"{}\"", self.profile.version)),
             ("+CGSN", Form::Plain) => self.info(&self.setup.imei.clone()),
-            ("+CIMI", Form::Plain) => self.sim_text(|setup| setup.imsi.clone())?,
-            ("+CCID", Form::Plain) => self.sim_text(|setup| setup.iccid.clone())?,
-            ("+ICCID", Form::Plain) => self.sim_text(|setup| format!("+ICCID: {}", setup.iccid))?,
             ("+CBC", Form::Plain) => self.info(&format!("+CBC: {}", self.setup.battery)),
             ("+IPR", _) => return self.rate(form),
             ("+IFC", Form::Test) => self.info("+IFC: (0,2), (0,2)"),
@@ -61,13 +58,11 @@ impl Engine {
             ("+IFC", Form::Set(args)) => self.settings.ifc = (args.number(0, 0..=2)?, args.number(1, 0..=2)?),
             ("+CSCLK", Form::Read) => self.info(&format!("+CSCLK: {}", self.radio.csclk)),
             ("+CSCLK", Form::Set(args)) => self.radio.csclk = args.at_most(1)?.number(0, 0..=3)?,
-            ("+UPGRADE", Form::Read) => self.info("+UPGRADE: 0"),
-            ("+UPGRADE", Form::Set(_)) => return upgrade(form),
-            ("+UPGRADE", Form::Plain) => return Err(Fault::NOT_ALLOWED),
             ("*EXINFO", Form::Read) => self.info(&format!("*EXINFO: {}", self.start_reason)),
             ("+RESET", Form::Plain) => self.after(OK_TO_REBOOT, Timer::Reboot(REASON_RESET)),
             ("+RSTSET", Form::Plain) => {
                 self.stored = Settings::factory(&self.profile, self.setup.baud);
+                self.upgrade.factory();
                 self.after(OK_TO_REBOOT, Timer::Reboot(REASON_RESET));
             }
             _ => return Err(Fault::Error),
@@ -77,15 +72,6 @@ impl Engine {
 
     fn version(&mut self) {
         self.info(&self.profile.version.clone());
-    }
-
-    fn sim_text(&mut self, text: impl FnOnce(&super::Setup) -> String) -> Result<(), Fault> {
-        if !self.setup.sim {
-            return Err(Fault::NO_SIM);
-        }
-        let text = text(&self.setup);
-        self.info(&text);
-        Ok(())
     }
 
     /// `OK` still goes out at the old rate, hence the new one is set behind it.
@@ -123,19 +109,4 @@ fn fixed(name: &str, form: &Form) -> Outcome {
         _ => return Err(Fault::Error),
     }
     Ok(Flow::Next)
-}
-
-/// Updates of the module's own firmware: the settings are taken, there is no update server.
-fn upgrade(form: &Form) -> Outcome {
-    let args = args(form)?.at_most(3)?;
-    match args.text(0, 16)?.as_str() {
-        "AUTO" => drop(args.number(1, 0..=1)?),
-        "PERIOD" => drop(args.number(1, 60..=u32::MAX)?),
-        "URL" | "KEY" => drop(args.text(1, 256)?),
-        _ => return Err(Fault::RANGE),
-    }
-    if args.len() == 3 {
-        args.number(2, 0..=1)?;
-    }
-    Ok(Flow::After(FLASH_WRITE))
 }

@@ -13,17 +13,20 @@ mod files;
 mod general;
 mod http;
 mod input;
+mod location;
 mod mqtt;
 mod network;
 mod output;
 mod parse;
 pub(super) mod rng;
 mod settings;
+mod sim;
 mod sms;
 mod storage;
 mod time;
 mod timers;
 mod tls;
+mod upgrade;
 mod world;
 
 use std::collections::VecDeque;
@@ -42,11 +45,14 @@ use network::Radio;
 use output::Sender;
 use rng::Rng;
 use settings::Settings;
+use sim::Sim;
 use sms::Sms;
 use time::Clock;
 use timers::{Timer, Timers};
 pub use tls::Tls;
 use tls::TlsSettings;
+pub use upgrade::Offer;
+use upgrade::Upgrade;
 use world::World;
 
 /// What the module is, where it stands, and what the line is like.
@@ -70,6 +76,12 @@ pub struct Setup {
     pub battery: u32,
     /// A SIM is in its holder.
     pub sim: bool,
+    /// The PIN that locks it, if it is locked.
+    pub pin: Option<String>,
+    /// What unlocks it after three wrong PINs.
+    pub puk: String,
+    /// Latitude and longitude in degrees, as the location services find them; `None`: they know nothing of this place.
+    pub position: Option<(String, String)>,
     /// Seeds all that a profile leaves to chance.
     pub seed: u64,
     /// From the end of a command line to its execution; at least a millisecond and two characters of the line rate.
@@ -94,6 +106,9 @@ impl Default for Setup {
             cell: ("4844".into(), "0EA2D0CA".into()),
             battery: 3968,
             sim: true,
+            pin: None,
+            puk: "12345678".into(),
+            position: Some(("34.7980542".into(), "114.3204965".into())),
             seed: 1,
             turnaround: Duration::ZERO,
             rtt: Duration::ZERO,
@@ -219,7 +234,9 @@ pub struct Engine {
     radio: Radio,
     mqtt: Mqtt,
     clock: Clock,
+    sim: Sim,
     sms: Sms,
+    upgrade: Upgrade,
     bearer: Bearer,
     http: Http,
     /// Numbers connections over reboots, so that a late event of an old one is told apart.
@@ -251,7 +268,9 @@ impl Engine {
             radio: Radio::default(),
             mqtt: Mqtt::new(&profile),
             clock: Clock::default(),
+            sim: Sim::new(setup.pin.as_deref(), &setup.puk),
             sms: Sms::default(),
+            upgrade: Upgrade::default(),
             bearer: Bearer::default(),
             http: Http::default(),
             connections: 0,
@@ -341,6 +360,12 @@ impl Engine {
             Timer::HttpSend(id) => self.http_send(id),
             Timer::NtpTimeout(id) => self.ntp_timeout(id),
             Timer::SmsSent => self.sms_sent(),
+            Timer::RawUrc(bytes) => self.transmit(&bytes),
+            Timer::Located(search) => self.located(search),
+            Timer::AutoUpgrade => self.auto_upgrade(),
+            Timer::UpgradeAsked => self.upgrade_asked(),
+            Timer::UpgradeStep => self.upgrade_step(),
+            Timer::UpgradeTimeout(id) => self.upgrade_timeout(id),
             Timer::HttpLost => self.http_bearer_lost(),
             Timer::HttpTimeout(id) => self.http_timeout(id),
             Timer::Attach => self.attach(),
@@ -364,20 +389,24 @@ impl Engine {
             NetEvent::Opened(id) => {
                 self.net_opened(id);
                 self.http_opened(id);
+                self.upgrade_opened(id);
             }
             NetEvent::Failed(id, failure) => {
                 self.connect_failed(id);
                 self.http_failed(id, failure);
+                self.upgrade_lost(id, failure);
                 self.ntp_failed(id, failure);
             }
             NetEvent::Received(id, bytes) => {
                 self.net_received(id, &bytes);
                 self.http_received(id, &bytes);
+                self.upgrade_received(id, Some(&bytes));
                 self.ntp_received(id, &bytes);
             }
             NetEvent::Closed(id) => {
                 self.net_closed(id);
                 self.http_closed(id);
+                self.upgrade_received(id, None);
             }
         }
     }

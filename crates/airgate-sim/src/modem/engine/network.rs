@@ -62,10 +62,13 @@ impl Radio {
 }
 
 impl Engine {
+    /// The network hands out another address from now on.
+    pub fn set_address(&mut self, address: &str) {
+        address.clone_into(&mut self.setup.address);
+    }
+
     pub(super) fn radio_command(&mut self, name: &str, form: &Form) -> Outcome {
         match (name, form) {
-            ("+CPIN", Form::Read) if !self.setup.sim => return Err(Fault::NO_SIM),
-            ("+CPIN", Form::Read) => self.info("+CPIN: READY"),
             ("+CSQ", Form::Plain) => {
                 let (rssi, ber) = if self.radio.attached() { self.setup.csq } else { (99, 99) };
                 self.info(&format!("+CSQ: {rssi},{ber}"));
@@ -176,7 +179,7 @@ impl Engine {
         match (self.radio.attached(), mode) {
             (true, 2..) => format!("1,\"{area}\",\"{cell}\",7"),
             (true, _) => "1".into(),
-            (false, _) if self.setup.sim && self.radio.is_on() => "2".into(),
+            (false, _) if self.sim_opened() && self.radio.is_on() => "2".into(),
             (false, _) => "0".into(),
         }
     }

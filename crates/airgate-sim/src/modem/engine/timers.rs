@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::NetEvent;
 use super::boot::Step;
+use super::location::Search;
 
 /// Something that is due at a time.
 #[derive(Debug)]
@@ -41,6 +42,16 @@ pub(super) enum Timer {
     NtpTimeout(u64),
     /// The network has had time to take a short message.
     SmsSent,
+    /// Bytes that nobody asked for, with a framing of their own.
+    RawUrc(Vec<u8>),
+    /// A location service has answered.
+    Located(Search),
+    /// Time to ask the vendor's cloud for an update, without being told to.
+    AutoUpgrade,
+    /// The cloud has had time to answer; the next ten percent of an update; no answer to the request for it.
+    UpgradeAsked,
+    UpgradeStep,
+    UpgradeTimeout(u64),
     /// Registration after `AT+CFUN=1` or `AT+CGATT=1`.
     Attach,
     /// The reboot that a command asked for.
@@ -73,6 +84,11 @@ impl Timers {
         let entry = self.entries.first_entry().filter(|entry| entry.key().0 <= now)?;
         let ((at, _), timer) = entry.remove_entry();
         Some((at, timer))
+    }
+
+    /// Forgets when the cloud was to be asked.
+    pub(super) fn cancel_upgrade(&mut self) {
+        self.entries.retain(|_, timer| !matches!(timer, Timer::AutoUpgrade));
     }
 
     /// Forgets every registration that is still to come.

@@ -1,4 +1,4 @@
-//! What the world does to the module: coverage, the SIM holder, a firmware that refuses everything.
+//! What the world does to the module: coverage, a firmware that refuses everything.
 
 use std::time::Duration;
 
@@ -24,13 +24,6 @@ impl Engine {
     pub fn set_coverage(&mut self, there: bool, now: Duration) {
         self.advance(now);
         self.world.no_coverage = !there;
-        self.conditions_changed(there);
-    }
-
-    /// The SIM card is put in or pulled out. One that comes back is found by itself.
-    pub fn set_sim(&mut self, there: bool, now: Duration) {
-        self.advance(now);
-        self.setup.sim = there;
         self.conditions_changed(there);
     }
 

@@ -16,7 +16,9 @@ use super::input::{Data, Purpose};
 use super::output::framed;
 use super::parse::{Args, Form};
 pub(super) use exchange::Exchange;
-use params::Params;
+pub(super) use params::Params;
+pub(super) use response::{Progress, Response};
+pub(super) use url::Url;
 
 /// Largest body of a request and largest piece of `AT+HTTPREAD`, bytes.
 const PIECE_MAX: u32 = 3356;
@@ -37,6 +39,11 @@ impl Method {
             Self::Head => "HEAD",
         }
     }
+}
+
+/// A plain request for a file.
+pub(super) fn get(params: &Params, url: &Url) -> Vec<u8> {
+    params.request(Method::Get, url, &[])
 }
 
 /// A session between `AT+HTTPINIT` and `AT+HTTPTERM`; volatile.

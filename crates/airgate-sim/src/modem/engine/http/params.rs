@@ -16,7 +16,7 @@ const TIMEOUT_DEFAULT: u32 = 120;
 
 /// The parameters of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Params {
+pub(in super::super) struct Params {
     pub(super) url: String,
     agent: String,
     pub(super) redirect: bool,

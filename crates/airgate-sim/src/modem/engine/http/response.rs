@@ -9,7 +9,7 @@ const HEADERS_MAX: usize = 64;
 
 /// How far an answer has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(in super::super) enum Progress {
     More,
     Done,
     /// It is no HTTP.
@@ -33,16 +33,16 @@ enum Part {
 
 /// One answer, of whose body `keep` bytes are kept.
 #[derive(Debug)]
-pub(super) struct Response {
+pub(in super::super) struct Response {
     method: Method,
     keep: usize,
     raw: Vec<u8>,
     part: Part,
-    pub(super) status: u16,
+    pub(in super::super) status: u16,
     /// The header lines, joined by CR LF, none behind the last.
     pub(super) head: Vec<u8>,
     pub(super) location: Option<String>,
-    pub(super) body: Vec<u8>,
+    pub(in super::super) body: Vec<u8>,
     /// Bytes of the body that found no room.
     pub(super) dropped: u64,
 }
@@ -62,8 +62,13 @@ impl Response {
         }
     }
 
+    /// An answer to a plain request for a file.
+    pub(in super::super) fn get(keep: usize) -> Self {
+        Self::new(Method::Get, keep)
+    }
+
     /// Takes bytes of the connection.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Progress {
+    pub(in super::super) fn take(&mut self, bytes: &[u8]) -> Progress {
         self.raw.extend_from_slice(bytes);
         loop {
             if self.part == Part::Done {
@@ -78,7 +83,7 @@ impl Response {
     }
 
     /// The other side has closed: that ends a body without length, and breaks every other.
-    pub(super) fn close(&mut self) -> Progress {
+    pub(in super::super) fn close(&mut self) -> Progress {
         if matches!(self.part, Part::UntilClose | Part::Done) { Progress::Done } else { Progress::Broken }
     }
 

@@ -2,17 +2,17 @@
 
 /// Where a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Url {
-    pub(super) tls: bool,
-    pub(super) host: String,
-    pub(super) port: u16,
+pub(in super::super) struct Url {
+    pub(in super::super) tls: bool,
+    pub(in super::super) host: String,
+    pub(in super::super) port: u16,
     /// Path and query, at least `/`.
     pub(super) target: String,
 }
 
 impl Url {
     /// `tls` is what `AT+HTTPSSL` says; a scheme in the text goes before it. `None`: the text is no address.
-    pub(super) fn parse(text: &str, tls: bool) -> Option<Self> {
+    pub(in super::super) fn parse(text: &str, tls: bool) -> Option<Self> {
         let (tls, rest) = match text.split_once("://") {
             None => (tls, text),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
