@@ -38,6 +38,23 @@ fn a_server_that_the_clouds_root_did_not_sign_gets_no_password() {
     assert_eq!(log["events"], json!([]), "nobody signed in, and nobody was refused");
 }
 
+#[test]
+fn a_device_that_is_thrown_out_again_and_again_is_told_that_another_uses_its_identity() {
+    let house = House::new();
+    let mut program = house.program();
+    let kick = json!({"do": "kick", "product_key": "a1EndToEnd0", "device_name": "861551056421746"});
+    for time in 1..=3 {
+        program.online();
+        eventually("the cloud knows that it is online", || {
+            (house.cloud.ask(&kick)["was_online"] == true).then_some(())
+        });
+        let ended = program.event(|event| event["event"] == "link" && event["state"] == "offline");
+        assert_eq!(ended["code"] == "identity_taken", time == 3, "time {time}: {ended}");
+    }
+    assert!(house.log().contains("give each its own device"), "it says what to do");
+    program.online();
+}
+
 fn refused(output: &Output, exit: i32, code: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(exit), "{errors}");

@@ -14,6 +14,7 @@ mod enrolling;
 mod keeper;
 pub mod retry;
 mod sending;
+mod thrown;
 mod trouble;
 
 use crate::cloud::{self, Identity};
@@ -37,6 +38,7 @@ use iotcloud::{Cloud, Moment};
 use retry::{Ending, Retry};
 use std::collections::BTreeMap;
 use std::time::Duration;
+use thrown::Thrown;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -130,6 +132,7 @@ struct Session {
     attempt: u64,
     sign_in: Option<iotcloud::SignIn>,
     retry: Retry,
+    thrown: Thrown,
     talk: Talk,
     asked: mpsc::Receiver<Asked>,
     clock: watch::Sender<Option<clock::Reading>>,
@@ -156,6 +159,7 @@ impl Session {
             attempt: 0,
             sign_in: None,
             retry: Retry::default(),
+            thrown: Thrown::default(),
             talk: Talk::new(),
             asked,
             clock,
@@ -302,6 +306,7 @@ impl Session {
         self.state = State::Online;
         self.credential_accepted();
         self.retry.online(Instant::now().into_std());
+        self.thrown.online(Instant::now().into_std());
         self.open_dialogue();
         self.ask_module_clock();
         tracing::info!(attempt = self.attempt, "online");
@@ -319,20 +324,32 @@ impl Session {
         if self.state == State::Enrolling {
             return self.registration_down(down);
         }
-        let refusal = match down {
-            Down::Refused(_) => self.cloud.as_ref().map(|cloud| cloud.refusal(None)),
-            _ => None,
-        };
-        match (refusal, down) {
-            (Some(mut refusal), _) => {
-                self.credential_refused();
-                if let Some(hint) = self.refused_hint() {
-                    hint.clone_into(&mut refusal.hint);
-                }
+        let thrown = self.thrown.ended(*down == Down::Closed, Instant::now().into_std());
+        match (down, &self.cloud) {
+            (Down::Refused(_), Some(cloud)) => {
+                let refusal = cloud.refusal(None);
+                self.on_sign_in_refused(refusal);
+            }
+            (Down::Unreachable(_), _) => self.offline(trouble::down(down), Ending::Unreached),
+            _ => {
+                let device = self.status.borrow().device.clone();
+                let trouble = thrown.map(|times| trouble::thrown_out(times, device.as_ref()));
+                self.offline(trouble.unwrap_or_else(|| trouble::down(down)), Ending::Lost);
+            }
+        }
+    }
+
+    fn on_sign_in_refused(&mut self, mut refusal: iotcloud::Refusal) {
+        self.credential_refused();
+        match self.refused_hint() {
+            Some(hint) => {
+                hint.clone_into(&mut refusal.hint);
                 self.offline(trouble::refused(&refusal), Ending::Refused);
             }
-            (None, Down::Unreachable(_)) => self.offline(trouble::down(down), Ending::Unreached),
-            (None, _) => self.offline(trouble::down(down), Ending::Lost),
+            None if self.retry.is_last_doubt() => {
+                self.offline(trouble::stopped(&refusal, self.retry.refusals() + 1), Ending::Refused);
+            }
+            None => self.offline(trouble::refused(&refusal), Ending::Refused),
         }
     }
 

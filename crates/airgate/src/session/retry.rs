@@ -7,6 +7,9 @@
 //! * [retry-3] Never more than five sign-ins that reach the cloud in a minute, registrations included. Source: Aliyun,
 //!   limits per device.
 //! * [retry-4] A session that lived for a minute starts the count anew.
+//! * [retry-5] What the user configured counts as wrong after five refusals in a row, and is told so. It is tried ever more
+//!   slowly, up to once an hour: the module does not say whether the secret is wrong or the cloud just cannot, and what is
+//!   put right in the console nobody tells us.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -14,6 +17,8 @@ use std::time::{Duration, Instant};
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 const REFUSED: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(30)];
+/// [retry-5]
+const DENIED: u32 = 5;
 /// What a refused sign-in that is repeated for ever costs must be little: one an hour.
 const REFUSED_LONGEST: Duration = Duration::from_secs(3600);
 const PER_MINUTE: usize = 5;
@@ -81,6 +86,11 @@ impl Retry {
         self.not_sooner_than_allowed(now)
     }
 
+    /// [retry-5] Whether one more refusal means that what the user configured is wrong.
+    pub fn is_last_doubt(&self) -> bool {
+        self.refused + 1 >= DENIED
+    }
+
     /// How often in a row the cloud said no.
     pub fn refusals(&self) -> u32 {
         self.refused
@@ -130,6 +140,9 @@ mod tests {
         let waits: Vec<_> = (0..6).map(|_| (retry.ended(Ending::Refused, now, 0.0) - now).as_secs()).collect();
         assert_eq!(waits, [5, 10, 30, 60, 120, 240]);
         assert_eq!(retry.refusals(), 6);
+        assert!(retry.is_last_doubt());
+        retry.online(now);
+        assert!(!retry.is_last_doubt(), "it was put right in the console");
     }
 
     #[test]

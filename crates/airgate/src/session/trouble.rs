@@ -4,6 +4,7 @@ use crate::status::Trouble;
 use crate::store::StoreError;
 use crate::uplink::CannotSignIn;
 use air780e::link::Down;
+use airgate_proto::Device;
 use iotcloud::aliyun::RegistrationMode;
 use iotcloud::{ConfigError, Refusal};
 
@@ -21,6 +22,28 @@ pub(super) fn cannot_sign_in(error: &CannotSignIn) -> Trouble {
 
 pub(super) fn refused(refusal: &Refusal) -> Trouble {
     trouble("sign_in_refused", refusal.message.clone(), &refusal.hint)
+}
+
+/// A configured secret that was refused so often that it counts as wrong.
+pub(super) fn stopped(refusal: &Refusal, times: u32) -> Trouble {
+    let message = format!(
+        "{}; that was the answer {times} times in a row, so it counts as wrong and is hardly tried any more (at last once an hour)",
+        refusal.message
+    );
+    let hint = format!("{}; after a change of the configuration, restart the daemon", refusal.hint);
+    trouble("sign_in_stopped", message, &hint)
+}
+
+/// Sessions that the cloud closes one after the other.
+pub(super) fn thrown_out(times: u32, device: Option<&Device>) -> Trouble {
+    let name = device.map_or_else(|| "this client ID".to_owned(), |d| format!("the device `{}`", d.device_name));
+    let message = format!(
+        "the cloud closed {times} sessions in a row soon after their sign-in: most likely another device or \
+                           program signs in as {name}, too"
+    );
+    let hint = "find the other one (a copied SD card, a second gateway, a test program) and give each its own device; in the \
+                console, the device's log says who was thrown out and from which address";
+    trouble("identity_taken", message, hint)
 }
 
 pub(super) fn registration_refused(refusal: &Refusal) -> Trouble {
