@@ -362,6 +362,9 @@ impl Session {
         if ending == Ending::Refused {
             let (times, next) = (self.retry.refusals(), wait.as_secs());
             tracing::error!(code = trouble.code, times, "{}; {}; next try in {next} s", trouble.message, trouble.hint);
+        } else if trouble.code == trouble::IDENTITY_TAKEN {
+            let next = wait.as_secs_f64();
+            tracing::error!(code = trouble.code, "{}; {}; next try in {next:.1} s", trouble.message, trouble.hint);
         } else {
             tracing::warn!(
                 code = trouble.code,

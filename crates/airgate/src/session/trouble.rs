@@ -8,6 +8,9 @@ use airgate_proto::Device;
 use iotcloud::aliyun::RegistrationMode;
 use iotcloud::{ConfigError, Refusal};
 
+/// The code of [`thrown_out`].
+pub(super) const IDENTITY_TAKEN: &str = "identity_taken";
+
 fn trouble(code: &str, message: String, hint: &str) -> Trouble {
     Trouble { code: code.to_owned(), message, hint: hint.to_owned() }
 }
@@ -43,7 +46,7 @@ pub(super) fn thrown_out(times: u32, device: Option<&Device>) -> Trouble {
     );
     let hint = "find the other one (a copied SD card, a second gateway, a test program) and give each its own device; in the \
                 console, the device's log says who was thrown out and from which address";
-    trouble("identity_taken", message, hint)
+    trouble(IDENTITY_TAKEN, message, hint)
 }
 
 pub(super) fn registration_refused(refusal: &Refusal) -> Trouble {
