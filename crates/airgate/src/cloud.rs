@@ -1,6 +1,6 @@
 //! The cloud that the configuration names, as the value that speaks its dialogue.
 
-use crate::config::{self, AliyunAuth, Provider, Version};
+use crate::config::{self, AliyunAuth, Provider, RegisterBy, Version};
 use crate::store::Key;
 use airgate_proto::Device;
 use iotcloud::aliyun::{
@@ -29,6 +29,8 @@ pub struct Registers {
     pub registration: Registration,
     /// Whether it is listed in the cloud.
     pub mode: RegistrationMode,
+    /// By which way.
+    pub by: RegisterBy,
     /// Under which key its credential is kept.
     pub key: Key,
     config: config::Cloud,
@@ -83,6 +85,7 @@ fn aliyun(config: &config::Cloud, device: &config::Aliyun, name: &str) -> Result
         tls: tls(config),
         host: config.host.clone(),
         port: config.port,
+        https_host: device.register_host.clone(),
         secure_mode: SecureMode::default(),
         client_id: None,
     })?;
@@ -93,8 +96,8 @@ fn aliyun(config: &config::Cloud, device: &config::Aliyun, name: &str) -> Result
         product: device.product_key.clone(),
         device: name.to_owned(),
     };
-    let (config, device) = (config.clone(), device.clone());
-    Ok(Identity::Registers(Box::new(Registers { registration, mode, key, config, device })))
+    let (by, config, device) = (device.register_by, config.clone(), device.clone());
+    Ok(Identity::Registers(Box::new(Registers { registration, mode, by, key, config, device })))
 }
 
 fn instance(device: &config::Aliyun) -> aliyun::Instance {
@@ -125,6 +128,7 @@ fn aliyun_config(
     built.host = config.host.clone();
     built.port = config.port;
     built.keepalive_s = config.keepalive_s;
+    built.custom_rrpc = device.custom_rrpc;
     built
 }
 

@@ -2,14 +2,17 @@
 
 use air780e::command::mqtt::MAX_PAYLOAD as MODULE_MAX_PAYLOAD;
 use air780e::exchange::Failure;
+use air780e::service::http;
 use air780e::session::{Desired, Roots, Session, Tls, Unusable};
 use air780e::status::Status;
 use air780e::{Config, Event, Modem, Publication, PublishError};
 use bytes::Bytes;
+use iotcloud::aliyun::HttpsRequest;
 use iotcloud::{Root, SignIn};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
 
@@ -41,6 +44,23 @@ pub enum CannotSignIn {
     NoRoots,
 }
 
+/// Why a registration over HTTPS came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRegistered {
+    /// The certificate to verify with.
+    #[error(transparent)]
+    Root(#[from] CannotSignIn),
+    /// The module or the network.
+    #[error("the registration over HTTPS failed: {0}")]
+    Http(#[from] http::HttpError),
+    /// An answer without words.
+    #[error("the registration over HTTPS was answered with nothing but the status {0}")]
+    Empty(u16),
+}
+
+/// How long a registration over HTTPS may take, with the wait for the network.
+const REGISTRATION: Duration = Duration::from_secs(90);
+
 impl Uplink {
     /// Starts the driver of the module.
     pub fn start(config: Config) -> (Self, mpsc::Receiver<Event>) {
@@ -70,6 +90,25 @@ impl Uplink {
         self.modem.publish(Publication { topic, payload, qos, retain: false }).await
     }
 
+    /// Registers over HTTPS, and returns the body of the answer.
+    ///
+    /// # Errors
+    /// [`NotRegistered`].
+    pub async fn register(&self, request: HttpsRequest) -> Result<Bytes, NotRegistered> {
+        let HttpsRequest { host, port, path, tls, content_type, body } = request;
+        let address = if port == 443 { host.clone() } else { format!("{host}:{port}") };
+        let post = http::Request::post(format!("https://{address}{path}"), body.expose().as_bytes().to_vec())
+            .header("Content-Type", content_type)
+            .deadline(REGISTRATION);
+        let post = match tls_of(&host, &tls)? {
+            Some(tls) => post.tls(tls),
+            None => post,
+        };
+        let response = self.modem.http(&post).await?;
+        // The platform tells its refusals in the body, under whatever status.
+        if response.body.is_empty() { Err(NotRegistered::Empty(response.status)) } else { Ok(response.body) }
+    }
+
     /// One AT command from the console.
     ///
     /// # Errors
@@ -94,7 +133,7 @@ fn session_of(attempt: u64, sign_in: &SignIn) -> Result<Session, CannotSignIn> {
         attempt,
         host: sign_in.host.clone(),
         port: sign_in.port,
-        tls: tls(sign_in)?,
+        tls: tls_of(&sign_in.host, &sign_in.tls)?,
         client_id: sign_in.client_id.clone(),
         credentials,
         keep_alive: sign_in.keepalive_s,
@@ -104,13 +143,13 @@ fn session_of(attempt: u64, sign_in: &SignIn) -> Result<Session, CannotSignIn> {
     Ok(session)
 }
 
-fn tls(sign_in: &SignIn) -> Result<Option<Tls>, CannotSignIn> {
-    let pem = match &sign_in.tls {
+fn tls_of(host: &str, tls: &iotcloud::Tls) -> Result<Option<Tls>, CannotSignIn> {
+    let pem = match tls {
         iotcloud::Tls::Off => return Ok(None),
         iotcloud::Tls::Unverified => None,
         iotcloud::Tls::Verify(root) => Some(pem(root)?),
     };
-    Ok(Some(Tls { host_name: sign_in.host.clone(), roots: pem.map(roots) }))
+    Ok(Some(Tls { host_name: host.to_owned(), roots: pem.map(roots) }))
 }
 
 fn pem(root: &Root) -> Result<Bytes, CannotSignIn> {

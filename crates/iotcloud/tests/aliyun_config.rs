@@ -28,6 +28,14 @@ fn assert_refused(change: impl FnOnce(&mut Config), field: &str) {
 }
 
 #[test]
+fn remote_calls_on_own_topics_are_asked_for_in_the_client_id() {
+    let mut config = Config::new("pk", "device", Secret::new("secret"));
+    config.custom_rrpc = true;
+    let sign_in = Cloud::Aliyun(Aliyun::new(config).unwrap()).sign_in(&Moment::new(7, 0));
+    assert_eq!(sign_in.client_id, "pk.device|securemode=2,signmethod=hmacsha256,timestamp=7,ext=1|");
+}
+
+#[test]
 fn tls_on_8883_with_the_clouds_own_root_is_the_default() {
     let made = sign_in(config());
     assert_eq!((made.port, made.tls, made.keepalive_s), (8883, Tls::Verify(Root::AliyunIot), 300));

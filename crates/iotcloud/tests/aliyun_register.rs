@@ -5,7 +5,7 @@ use iotcloud::aliyun::{
     Aliyun, AnswerError, Config, Credential, HttpsError, Instance, Registration, RegistrationConfig, RegistrationMode,
     SecureMode, SignMethod,
 };
-use iotcloud::{Cloud, Moment, RefusalKind, Secret, TlsChoice};
+use iotcloud::{Cloud, Moment, RefusalKind, Root, Secret, Tls, TlsChoice};
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -26,6 +26,7 @@ fn config(mode: RegistrationMode) -> RegistrationConfig {
         tls: TlsChoice::default(),
         host: None,
         port: None,
+        https_host: None,
         secure_mode: SecureMode::default(),
         client_id: None,
     }
@@ -142,6 +143,26 @@ fn https_requests_are_those_that_other_clients_sent() {
         assert_eq!(made.path, v["http"]["url"]);
     }
     assert_eq!(unlisted().https_request(&Moment::new(0, 0)), None, "HTTPS registers listed devices alone");
+}
+
+#[test]
+fn https_goes_to_the_regions_host_with_the_root_that_signs_it_or_where_the_user_says() {
+    let place = |change: &dyn Fn(&mut RegistrationConfig)| {
+        let mut config = config(RegistrationMode::Register);
+        change(&mut config);
+        let made = Registration::new(config).unwrap().https_request(&Moment::new(0, 0)).unwrap();
+        (format!("{}:{}", made.host, made.port), made.tls)
+    };
+    let shanghai = ("iot-auth.cn-shanghai.aliyuncs.com:443".to_owned(), Tls::Verify(Root::GlobalSignR1));
+    assert_eq!(place(&|_| {}), shanghai);
+    assert_eq!(place(&|c| c.instance = Instance::Id("iot-1".into())), shanghai);
+    let abroad = place(&|c| c.instance = Instance::OldPublic { region: "us-west-1".into() });
+    assert_eq!(abroad, ("iot-auth-x.us-west-1.aliyuncs.com:443".to_owned(), Tls::Verify(Root::AliyunIot)));
+    let own = place(&|c| {
+        c.https_host = Some(("localhost".into(), 8443));
+        c.tls = TlsChoice::CaFile("/ca.pem".into());
+    });
+    assert_eq!(own, ("localhost:8443".to_owned(), Tls::Verify(Root::CaFile("/ca.pem".into()))));
 }
 
 #[test]

@@ -60,6 +60,24 @@ pub struct Aliyun {
     pub auth: AliyunAuth,
     /// The hash of its signature.
     pub sign_method: SignMethod,
+    /// By which way it registers.
+    pub register_by: RegisterBy,
+    /// Host and port of the registration over HTTPS instead of the region's.
+    pub register_host: Option<(String, u16)>,
+    /// Whether the cloud may make remote calls on topics of the user's own.
+    pub custom_rrpc: bool,
+}
+
+/// By which way a device registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RegisterBy {
+    /// MQTT; HTTPS after it failed.
+    #[default]
+    Auto,
+    /// MQTT alone.
+    Mqtt,
+    /// HTTPS alone, of listed devices.
+    Https,
 }
 
 /// What a device is called in the cloud.

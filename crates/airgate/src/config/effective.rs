@@ -9,8 +9,8 @@ use super::error::Place;
 use super::load::Loaded;
 use super::units;
 use super::{
-    Aliyun, AliyunAuth, Apn, ApnAuth, App, Budget, Config, DeviceName, Mqtt, Provider, Reset, Route, SignMethod, Tls,
-    Version, WhenFull, WhenSpent, Who,
+    Aliyun, AliyunAuth, Apn, ApnAuth, App, Budget, Config, DeviceName, Mqtt, Provider, RegisterBy, Reset, Route,
+    SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
 };
 
 /// What stands for a secret.
@@ -173,6 +173,21 @@ impl List {
             AliyunAuth::RegisterNoPrereg { .. } => ("register_no_prereg", "cloud.product_secret"),
         };
         self.set("cloud.auth", auth);
+        if !matches!(aliyun.auth, AliyunAuth::DeviceSecret(_)) {
+            self.set(
+                "cloud.register_by",
+                match aliyun.register_by {
+                    RegisterBy::Auto => "auto",
+                    RegisterBy::Mqtt => "mqtt",
+                    RegisterBy::Https => "https",
+                },
+            );
+            self.some(
+                "cloud.register_host",
+                aliyun.register_host.as_ref().map(|(host, port)| format!("{host}:{port}")),
+            );
+        }
+        self.set("cloud.custom_rrpc", aliyun.custom_rrpc);
         self.set(secret, MASK);
         self.set(
             "cloud.sign_method",

@@ -49,6 +49,9 @@ pub(super) const CLOUD: &[Key] = &[
     Key::new("device_secret_file", Kind::Path).only(ALIYUN),
     Key::new("product_secret", Kind::Secret).also(&["productSecret", "ProductSecret"]).only(ALIYUN),
     Key::new("auth", Kind::Word(&["device_secret", "register", "register_no_prereg"])).only(ALIYUN),
+    Key::new("register_by", Kind::Word(&["auto", "mqtt", "https"])).only(ALIYUN),
+    Key::new("register_host", Kind::Text).only(ALIYUN),
+    Key::new("custom_rrpc", Kind::Switch).only(ALIYUN),
     Key::new("sign_method", Kind::Word(&["hmacsha256", "hmacsha1", "hmacmd5"]))
         .also(&["method", "signmethod", "signMethod"])
         .only(ALIYUN),

@@ -31,7 +31,7 @@ mod units;
 mod validate;
 mod walk;
 
-pub use cloud::{Aliyun, AliyunAuth, Cloud, DeviceName, Login, Mqtt, Provider, SignMethod, Tls};
+pub use cloud::{Aliyun, AliyunAuth, Cloud, DeviceName, Login, Mqtt, Provider, RegisterBy, SignMethod, Tls};
 pub use effective::Setting;
 pub use error::{ConfigError, Notice, NoticeKind, Place};
 pub use load::{DEFAULT_PATH, EXAMPLE, Loaded, load};

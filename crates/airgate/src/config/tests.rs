@@ -92,6 +92,9 @@ fn every_key_is_among_the_settings_in_effect() {
         "product_secret",
         "auth",
         "sign_method",
+        "register_by",
+        "register_host",
+        "custom_rrpc",
     ];
     const FILES: &[&str] = &["device_secret_file", "password_file"];
     let mut shown = in_effect("mqtt", &[FILES, ALIYUN, &["version_file", "group"]].concat());

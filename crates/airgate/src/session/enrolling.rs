@@ -3,23 +3,55 @@
 use super::enrol::{Enrol, Next, Stage};
 use super::keeper::Keeper;
 use super::retry::Ending;
-use super::{Session, State, random, trouble};
+use super::{Session, State, answered, random, trouble};
 use crate::cloud::Registers;
+use crate::config::RegisterBy;
 use crate::status::unix_ms;
 use crate::store::{Entry, StoreError};
+use crate::uplink::NotRegistered;
 use air780e::link::Down;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use iotcloud::Moment;
-use iotcloud::aliyun::Credential;
+use iotcloud::aliyun::{Credential, HttpsError, RegistrationMode};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 /// A device and how far it is enrolled.
-#[derive(Debug)]
 pub(super) struct Enrolment {
     device: Box<Registers>,
     keeper: Keeper,
     /// `None` until the store was read.
     enrol: Option<Enrol>,
+    /// By which way the last registration failed.
+    failed_by: Option<Way>,
+    /// One over HTTPS, under way.
+    https: Option<BoxFuture<'static, Result<Bytes, NotRegistered>>>,
+}
+
+/// A step of the enrolment that is done.
+pub(super) enum Step {
+    /// Everything was written, or the last of it was not.
+    Kept(Result<(), StoreError>),
+    /// A registration over HTTPS was answered, or came to nothing.
+    Https(Result<Bytes, NotRegistered>),
+}
+
+/// By which way a device registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Mqtt,
+    Https,
+}
+
+/// MQTT first; HTTPS, which tells why it refuses, when that failed; and so on in turns.
+fn next_way(by: RegisterBy, mode: RegistrationMode, failed_by: Option<Way>) -> Way {
+    match (by, mode) {
+        (RegisterBy::Mqtt, _) | (_, RegistrationMode::RegisterNoPrereg) => Way::Mqtt,
+        (RegisterBy::Https, _) => Way::Https,
+        (RegisterBy::Auto, _) if failed_by == Some(Way::Mqtt) => Way::Https,
+        (RegisterBy::Auto, _) => Way::Mqtt,
+    }
 }
 
 impl Enrolment {
@@ -31,8 +63,16 @@ impl Enrolment {
         }
     }
 
-    pub(super) async fn kept(&mut self) -> Result<(), StoreError> {
-        self.keeper.done().await
+    /// What was being done is done. May be dropped and asked again.
+    pub(super) async fn step(&mut self) -> Step {
+        let Self { keeper, https, .. } = self;
+        tokio::select! {
+            outcome = keeper.done() => Step::Kept(outcome),
+            outcome = answered(https) => {
+                *https = None;
+                Step::Https(outcome)
+            }
+        }
     }
 
     /// When nothing is left to write.
@@ -64,7 +104,7 @@ impl Session {
         let keeper = Keeper::new(self.parts.store.clone(), device.key.clone());
         self.cloud = None;
         self.state = State::Unknown;
-        self.enrolment = Some(Enrolment { device, keeper, enrol: None });
+        self.enrolment = Some(Enrolment { device, keeper, enrol: None, failed_by: None, https: None });
     }
 
     /// Something is due: signs in, or registers first.
@@ -127,8 +167,12 @@ impl Session {
         let Some(enrolment) = &mut self.enrolment else { return };
         let Some(enrol) = &mut enrolment.enrol else { return };
         enrol.marked();
+        let way = next_way(enrolment.device.by, enrolment.device.mode, enrolment.failed_by);
+        // Until it has worked.
+        enrolment.failed_by = Some(way);
         let key = enrolment.keeper.key();
         tracing::info!(
+            ?way,
             product_key = key.product,
             device_name = key.device,
             instance = key.place,
@@ -136,8 +180,44 @@ impl Session {
             renewal = enrol.is_enrolled(),
             "registers the device with the cloud"
         );
-        self.sign_in = Some(enrolment.device.registration.sign_in(&Moment::new(unix_ms(), random())));
+        let moment = Moment::new(unix_ms(), random());
+        let registration = &enrolment.device.registration;
+        match (way, registration.https_request(&moment)) {
+            (Way::Https, Some(request)) => {
+                let uplink = self.parts.uplink.clone();
+                enrolment.https = Some(Box::pin(async move { uplink.register(request).await }));
+                self.sign_in = None;
+            }
+            (Way::Mqtt, _) | (_, None) => self.sign_in = Some(registration.sign_in(&moment)),
+        }
         self.began();
+    }
+
+    /// The registration over HTTPS was answered, or came to nothing.
+    pub(super) fn on_https(&mut self, outcome: Result<Bytes, NotRegistered>) {
+        let Some(enrolment) = &mut self.enrolment else { return };
+        let Some(enrol) = enrolment.enrol.as_mut().filter(|enrol| enrol.stage() == Stage::Connecting) else { return };
+        match outcome.map(|body| enrolment.device.registration.on_https_response(&body)) {
+            Ok(Ok(credential)) => {
+                // The answer's own entry says all that this one would.
+                let _ = enrol.accepted(Instant::now().into_std(), unix_ms());
+                self.on_credential(credential);
+            }
+            Ok(Err(error @ HttpsError::Refused { .. })) => {
+                let entry = enrol.registration_refused(unix_ms());
+                enrolment.keep(Some(entry));
+                self.offline(trouble::registration_refused_because(&error), Ending::Refused);
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the cloud's answer to the registration is not used");
+                self.unanswered();
+            }
+            Err(error) => {
+                enrol.failed();
+                let ending = if matches!(error, NotRegistered::Root(_)) { Ending::Refused } else { Ending::Lost };
+                self.offline(trouble::registration_failed(&error), ending);
+            }
+        }
     }
 
     /// The registration's connection is up.
@@ -167,6 +247,7 @@ impl Session {
     fn on_credential(&mut self, credential: Credential) {
         let Some(enrolment) = &mut self.enrolment else { return };
         let entry = enrolment.enrol.as_mut().map(|enrol| enrol.answered(credential, unix_ms()));
+        enrolment.failed_by = None;
         enrolment.keep(entry);
         // The connection has served its purpose; the cloud would close it after 15 s.
         self.end_registration();
@@ -228,5 +309,25 @@ impl Session {
     /// How a device that registers is told about a refused sign-in; `None` for another.
     pub(super) fn refused_hint(&self) -> Option<&'static str> {
         self.enrolment.as_ref().map(|enrolment| trouble::refused_credential(enrolment.device.mode))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_of_registering_take_turns_unless_one_is_chosen() {
+        use RegistrationMode::{Register, RegisterNoPrereg};
+        for (by, mode, failed_by, way) in [
+            (RegisterBy::Auto, Register, None, Way::Mqtt),
+            (RegisterBy::Auto, Register, Some(Way::Mqtt), Way::Https),
+            (RegisterBy::Auto, Register, Some(Way::Https), Way::Mqtt),
+            (RegisterBy::Mqtt, Register, Some(Way::Mqtt), Way::Mqtt),
+            (RegisterBy::Https, Register, None, Way::Https),
+            (RegisterBy::Auto, RegisterNoPrereg, Some(Way::Mqtt), Way::Mqtt),
+        ] {
+            assert_eq!(next_way(by, mode, failed_by), way, "{by:?} {mode:?} {failed_by:?}");
+        }
     }
 }

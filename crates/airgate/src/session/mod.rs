@@ -23,13 +23,13 @@ use crate::outbox::Outbox;
 use crate::router::SessionEnds;
 use crate::service::warnings::Warning;
 use crate::status::{LinkStatus, Trouble, unix_ms};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::uplink::Uplink;
 use air780e::link::Down;
 use air780e::{Event, PublishError};
 use airgate_proto::LinkState;
 use dialogue::{Asked, Talk};
-use enrolling::Enrolment;
+use enrolling::{Enrolment, Step};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -196,7 +196,10 @@ impl Session {
                 Some((call, programs)) = self.talk.delivered.next() => self.talk.delivered(&call, programs),
                 Some(warning) = next_warning(&mut self.parts.warnings) => self.talk.log(warning.into()),
                 reading = answered(&mut self.module_clock) => self.on_module_clock(reading),
-                outcome = kept(&mut self.enrolment) => self.on_kept(outcome),
+                step = enrolled(&mut self.enrolment) => match step {
+                    Step::Kept(outcome) => self.on_kept(outcome),
+                    Step::Https(outcome) => self.on_https(outcome),
+                },
                 outgoing = self.parts.outbox.next(), if may_send => self.send(outgoing),
             }
         }
@@ -428,9 +431,9 @@ impl Session {
     }
 }
 
-async fn kept(enrolment: &mut Option<Enrolment>) -> Result<(), StoreError> {
+async fn enrolled(enrolment: &mut Option<Enrolment>) -> Step {
     match enrolment {
-        Some(enrolment) => enrolment.kept().await,
+        Some(enrolment) => enrolment.step().await,
         None => std::future::pending().await,
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::status::Trouble;
 use crate::store::StoreError;
-use crate::uplink::CannotSignIn;
+use crate::uplink::{CannotSignIn, NotRegistered};
 use air780e::link::Down;
 use airgate_proto::Device;
-use iotcloud::aliyun::RegistrationMode;
+use iotcloud::aliyun::{HttpsError, RegistrationMode};
 use iotcloud::{ConfigError, Refusal};
 
 /// The code of [`thrown_out`].
@@ -51,6 +51,16 @@ pub(super) fn thrown_out(times: u32, device: Option<&Device>) -> Trouble {
 
 pub(super) fn registration_refused(refusal: &Refusal) -> Trouble {
     trouble("registration_refused", refusal.message.clone(), &refusal.hint)
+}
+
+/// Over HTTPS the cloud says why.
+pub(super) fn registration_refused_because(error: &HttpsError) -> Trouble {
+    trouble("registration_refused", error.to_string(), "")
+}
+
+pub(super) fn registration_failed(error: &NotRegistered) -> Trouble {
+    let hint = "it is tried again, by MQTT if `register_by` allows it; `airgate status` tells how the module is";
+    trouble("registration_failed", error.to_string(), hint)
 }
 
 pub(super) fn unanswered() -> Trouble {

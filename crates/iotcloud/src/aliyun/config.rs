@@ -48,6 +48,8 @@ pub struct Config {
     pub clean_session: bool,
     /// The free part of the client ID; `None` = `{product key}.{device name}`.
     pub client_id: Option<String>,
+    /// Whether the platform may make remote calls on topics of the user's own.
+    pub custom_rrpc: bool,
 }
 
 /// Where a device lives.
@@ -98,6 +100,7 @@ impl Config {
             keepalive_s: 300,
             clean_session: false,
             client_id: None,
+            custom_rrpc: false,
         }
     }
 

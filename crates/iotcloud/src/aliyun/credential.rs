@@ -38,14 +38,14 @@ impl Credential {
 
     /// Source: Alibaba Cloud IoT Platform documentation, "MQTT-TCP connection": authType=connwl. One of its tables prints
     /// `regnwl` here, which no client sends.
-    pub(super) fn token_client_id(cid: &str) -> String {
-        format!("{cid}|securemode=-2,authType=connwl|")
+    pub(super) fn token_client_id(cid: &str, flags: &str) -> String {
+        format!("{cid}|securemode=-2,authType=connwl{flags}|")
     }
 }
 
 fn check_pushed_client_id(client_id: &str) -> Result<(), ConfigError> {
     let hint = "register the device again";
-    let whole = Credential::token_client_id(client_id).len();
+    let whole = Credential::token_client_id(client_id, ",ext=1").len();
     if client_id.is_empty() || whole > MAX_CREDENTIAL_BYTES {
         let message = format!("is {} bytes long", client_id.len());
         return Err(ConfigError::new("client_id", message, hint));

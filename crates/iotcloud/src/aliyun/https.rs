@@ -3,8 +3,8 @@
 //! Source: Alibaba Cloud IoT Platform documentation, "HTTPS-based dynamic registration" and "Device error codes".
 
 use super::answer::Answer;
-use super::{AnswerError, Credential, Registration, RegistrationMode};
-use crate::{Moment, Root, Secret};
+use super::{AnswerError, Credential, Instance, Registration, RegistrationMode};
+use crate::{Moment, Root, Secret, Tls};
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -12,12 +12,14 @@ use std::fmt::Write as _;
 /// A `POST` to send over TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpsRequest {
-    /// The host; port 443.
-    pub host: &'static str,
+    /// The host.
+    pub host: String,
+    /// The port.
+    pub port: u16,
     /// The path.
     pub path: &'static str,
-    /// Whom the server's certificate must come from.
-    pub root: Root,
+    /// Whom the server's certificate must come from, if it is to be checked.
+    pub tls: Tls,
     /// `Content-Type`.
     pub content_type: &'static str,
     /// The body. Whoever sees it can register in our place, once.
@@ -75,13 +77,27 @@ impl Registration {
             sign.expose(),
             config.sign_method.as_str()
         );
+        let (host, port, root) = self.https_place();
         Some(HttpsRequest {
-            host: "iot-auth.cn-shanghai.aliyuncs.com",
+            host,
+            port,
             path: "/auth/register/device",
-            root: Root::GlobalSignR1,
+            tls: config.tls.resolve(root),
             content_type: "application/x-www-form-urlencoded",
             body: Secret::new(body),
         })
+    }
+
+    /// Shanghai has a host with a public certificate; the other regions' bears the platform's own.
+    /// Source: Alibaba Cloud IoT Platform documentation, "View the endpoint of an instance".
+    fn https_place(&self) -> (String, u16, Root) {
+        match (&self.config.https_host, &self.config.instance) {
+            (Some((host, port)), _) => (host.clone(), *port, Root::AliyunIot),
+            (None, Instance::OldPublic { region }) if region != "cn-shanghai" => {
+                (format!("iot-auth-x.{region}.aliyuncs.com"), 443, Root::AliyunIot)
+            }
+            (None, _) => ("iot-auth.cn-shanghai.aliyuncs.com".to_owned(), 443, Root::GlobalSignR1),
+        }
     }
 
     /// The credential in the answer's body.

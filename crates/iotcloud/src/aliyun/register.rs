@@ -69,6 +69,8 @@ pub struct RegistrationConfig {
     pub host: Option<String>,
     /// `None`: 8883.
     pub port: Option<u16>,
+    /// Host and port of the registration over HTTPS in place of the region's.
+    pub https_host: Option<(String, u16)>,
     /// Which `securemode` to state.
     pub secure_mode: SecureMode,
     /// The free part of the client ID; `None` = the device name.
@@ -94,6 +96,10 @@ impl Registration {
             check_host(host)?;
         }
         check_port(config.port)?;
+        if let Some((host, port)) = &config.https_host {
+            check_host(host)?;
+            check_port(Some(*port))?;
+        }
         if !config.tls.is_on() {
             let hint = "remove `tls = false`, or give the device's own secret as `device_secret`";
             return Err(ConfigError::new("tls", "is off, and the platform registers over TLS alone", hint));

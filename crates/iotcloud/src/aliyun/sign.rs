@@ -73,7 +73,13 @@ fn hex_mac<M: Mac + KeyInit>(key: &[u8], message: &str) -> Secret {
 pub(super) fn client_id(cid: &str, config: &Config, timestamp: &str) -> String {
     let securemode = if config.tls.is_on() { 2 } else { 3 };
     let method = config.sign_method.as_str();
-    format!("{cid}|securemode={securemode},signmethod={method},timestamp={timestamp}|")
+    let flags = flags(config);
+    format!("{cid}|securemode={securemode},signmethod={method},timestamp={timestamp}{flags}|")
+}
+
+/// What is not signed. Source: Alibaba Cloud IoT Platform documentation, "Call a custom topic": `ext=1`.
+pub(super) fn flags(config: &Config) -> &'static str {
+    if config.custom_rrpc { ",ext=1" } else { "" }
 }
 
 impl Aliyun {
@@ -87,7 +93,7 @@ impl Aliyun {
                     format!("clientId{cid}deviceName{device_name}productKey{product_key}timestamp{timestamp}");
                 (client_id(cid, &self.config, &timestamp), sign_method.sign(secret, &message))
             }
-            Credential::Token { token, .. } => (Credential::token_client_id(cid), token.clone()),
+            Credential::Token { token, .. } => (Credential::token_client_id(cid, flags(&self.config)), token.clone()),
         };
         let port = self.config.port.unwrap_or(if self.config.tls.is_on() { 8883 } else { 1883 });
         SignIn {

@@ -1,6 +1,8 @@
 //! Weighs `[cloud]`: the provider decides which keys have a meaning and which are needed.
 
-use super::super::cloud::{Aliyun, AliyunAuth, Cloud, DeviceName, KEEPALIVE_S, Login, Mqtt, Provider, SignMethod, Tls};
+use super::super::cloud::{
+    Aliyun, AliyunAuth, Cloud, DeviceName, KEEPALIVE_S, Login, Mqtt, Provider, RegisterBy, SignMethod, Tls,
+};
 use super::super::credentials::Credentials;
 use super::super::error::{Code, ConfigError, NoticeKind};
 use super::super::raw;
@@ -124,7 +126,18 @@ fn aliyun(raw: raw::Cloud, findings: &mut Findings, credentials: &Credentials) -
         Some("hmacmd5") => SignMethod::HmacMd5,
         _ => SignMethod::HmacSha256,
     };
+    let register_by = match raw.register_by.as_deref() {
+        Some("mqtt") => RegisterBy::Mqtt,
+        Some("https") => RegisterBy::Https,
+        _ => RegisterBy::Auto,
+    };
+    let register_host = raw.register_host.as_deref().and_then(|text| register_host(text, findings));
     let auth = auth(&raw, findings, credentials);
+    if register_by == RegisterBy::Https && matches!(auth, Some(AliyunAuth::RegisterNoPrereg { .. })) {
+        let what =
+            "`cloud.register_by` is \"https\", and devices that are not listed register over MQTT alone".to_owned();
+        findings.contradiction("cloud.register_by", what, "remove it, or list the device and give its device_name");
+    }
     Some(Aliyun {
         product_key: product_key?,
         instance_id: raw.instance_id,
@@ -132,7 +145,31 @@ fn aliyun(raw: raw::Cloud, findings: &mut Findings, credentials: &Credentials) -
         device_name,
         auth: auth?,
         sign_method,
+        register_by,
+        register_host,
+        custom_rrpc: raw.custom_rrpc.unwrap_or(false),
     })
+}
+
+/// `host` or `host:port`; 443 if no port is given.
+fn register_host(text: &str, findings: &mut Findings) -> Option<(String, u16)> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok().filter(|port| *port > 0)),
+        None => (text, Some(443)),
+    };
+    let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b));
+    match port {
+        Some(port) if is_host => Some((host.to_owned(), port)),
+        _ => {
+            let what = format!("`cloud.register_host` must be a host, or a host and a port, and it is {text:?}");
+            findings.bad_value(
+                "cloud.register_host",
+                what,
+                "write it as in register_host = \"iot-auth.example.com:443\"",
+            );
+            None
+        }
+    }
 }
 
 /// Source: Aliyun IoT Platform, limits of products and devices.
