@@ -9,7 +9,6 @@ use crate::router;
 use crate::service;
 use crate::session;
 use crate::status::Sources;
-use crate::store::Store;
 use crate::uplink::{self, Uplink};
 use std::sync::Arc;
 use std::time::Instant;
@@ -61,9 +60,16 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         pin: config.modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned()),
     });
     let (router, ends) = router::start(config.routes.clone());
+    let store = config.store();
+    match store.protect() {
+        Ok(false) => {}
+        Ok(true) => tracing::info!(file = %store.path().display(), "the credential store is encrypted from now on"),
+        // The session meets the same fault, and tells it where people look.
+        Err(error) => tracing::error!(%error, "the credential store was not encrypted"),
+    }
     let parts = session::Parts {
         config: config.clone(),
-        store: Store::new(config.store_dir()),
+        store,
         uplink: uplink.clone(),
         events,
         outbox: outbox.clone(),

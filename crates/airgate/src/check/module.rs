@@ -5,7 +5,6 @@ use crate::cloud::{self, Identity};
 use crate::config::Config;
 use crate::session::random;
 use crate::status::unix_ms;
-use crate::store::Store;
 use crate::uplink::Uplink;
 use air780e::command::network::{Registration, SignalQuality};
 use air780e::link::Down;
@@ -202,7 +201,7 @@ fn ready(config: &Config, imei: Option<&str>) -> Result<Cloud, String> {
     match cloud::build(&config.cloud, imei) {
         Ok(Some(Identity::Ready(cloud))) => Ok(*cloud),
         Ok(Some(Identity::Registers(device))) => {
-            let entry = Store::new(config.store_dir()).entry(&device.key).map_err(|error| error.to_string())?;
+            let entry = config.store().entry(&device.key).map_err(|error| error.to_string())?;
             let record = entry.current.or(entry.candidate);
             let record = record.ok_or("the device has not registered yet; the daemon does that at its first start")?;
             device.cloud(record.credential).map_err(|error| error.to_string())

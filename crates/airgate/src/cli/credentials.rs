@@ -64,7 +64,7 @@ fn load(file: Option<&PathBuf>) -> Result<(Config, Store), Fail> {
     for notice in &loaded.notices {
         eprintln!("notice: {notice}");
     }
-    let store = Store::new(loaded.config.store_dir());
+    let store = loaded.config.store();
     Ok((loaded.config, store))
 }
 

@@ -13,10 +13,33 @@ use super::walk::Findings;
 /// Source: systemd.exec(5), CREDENTIALS.
 pub(super) struct Credentials(Option<PathBuf>);
 
+/// The fewest characters of a key: nothing is done to make a short one harder to guess.
+const STORE_KEY: usize = 32;
+
 impl Credentials {
     pub(super) fn new(variables: &[(String, String)]) -> Self {
         let directory = variables.iter().find(|(name, value)| name == "CREDENTIALS_DIRECTORY" && !value.is_empty());
         Self(directory.map(|(_, value)| value.into()))
+    }
+
+    /// The systemd credential `store_key`, at least 32 characters.
+    pub(super) fn store_key(&self, findings: &mut Findings) -> Option<Secret> {
+        let path = self.0.as_ref()?.join("store_key");
+        if !path.exists() {
+            return None;
+        }
+        let error = match read_secret(&path) {
+            Ok((text, _)) if text.len() >= STORE_KEY => return Some(Secret::new(text.as_str())),
+            Ok((text, _)) => {
+                let what = format!("the credential store_key has {} characters, and needs {STORE_KEY}", text.len());
+                ConfigError::new(Code::BadValue, what)
+                    .at(Some(Place::File(path)))
+                    .hinted("make one with: openssl rand -hex 32")
+            }
+            Err(error) => error,
+        };
+        findings.error(error);
+        None
     }
 
     /// The secret named `key` of `[cloud]`: from the configuration, from the file that it names, or from the credential

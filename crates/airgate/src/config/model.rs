@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Cloud, Secret};
+use crate::store::{Store, StoreKey};
 
 /// Everything the user can say.
 ///
@@ -29,12 +30,19 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Rights, in the order of the files.
     pub apps: Vec<App>,
+    /// What the credential store is encrypted with.
+    pub store_key: Option<Secret>,
 }
 
 impl Config {
     /// Where the credentials are kept that a cloud handed out: beside the outbox.
     pub fn store_dir(&self) -> PathBuf {
         self.outbox.dir.with_file_name("store")
+    }
+
+    /// The credential store, as this configuration says.
+    pub fn store(&self) -> Store {
+        Store::new(self.store_dir()).with_key(self.store_key.as_ref().map(|key| StoreKey::new(key.expose())))
     }
 }
 

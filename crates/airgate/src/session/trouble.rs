@@ -76,7 +76,13 @@ pub(super) fn answers_lost() -> Trouble {
 }
 
 pub(super) fn store(error: &StoreError) -> Trouble {
-    let hint = "check the disk, and that the directory belongs to the daemon's user; nothing is registered until then";
+    let hint = match error {
+        StoreError::Locked { .. } => {
+            "give the key that it was encrypted with as the systemd credential `store_key` (LoadCredential= in a drop-in of \
+             airgate.service); nothing is registered until then"
+        }
+        _ => "check the disk, and that the directory belongs to the daemon's user; nothing is registered until then",
+    };
     trouble("store_unusable", error.to_string(), hint)
 }
 

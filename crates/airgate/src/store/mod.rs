@@ -5,15 +5,19 @@
 //! * [store-2] When a write returns, it is on the disk.
 //! * [store-3] A torn or garbled file is set aside and told; it does not keep the daemon from starting.
 //! * [store-4] The file is its owner's alone (0600, in a directory 0700).
+//! * [store-5] With a key, nothing readable is on the disk, and what was before is written anew; without it, or with another,
+//!   nothing is read, replaced or set aside.
 //!
 //! The file is opened for each access, which are few: so the daemon keeps no lock, and `airgate credentials` works beside
 //! it; and no cache of the database keeps secrets in memory.
 
 mod record;
+mod seal;
 #[cfg(test)]
 mod tests;
 
 pub use record::{Entry, Key, Origin, Record};
+pub use seal::StoreKey;
 
 use redb::backends::FileBackend;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
@@ -23,10 +27,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
 
 /// Key: JSON list of cloud, place, product and device. Value: see `record`.
 const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("credentials");
 const FILE: &str = "credentials.redb";
+/// While it is written anew.
+const FRESH: &str = "credentials.redb.new";
 /// How long another process may hold the file.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -44,6 +51,14 @@ pub enum StoreError {
     /// Another process has it open.
     #[error("the credential store {} is in use by another process", .0.display())]
     Busy(PathBuf),
+    /// It is encrypted, and not with the key that we have, if we have one.
+    #[error("the credential store {} is encrypted, {}", path.display(), if *has_key { "but not with this key" } else { "and there is no key" })]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Whether a key was given.
+        has_key: bool,
+    },
     /// It is torn or garbled. [`Store::entry`] sets such a file aside by itself.
     #[error("the credential store {} is garbled: {what}", path.display())]
     Garbled {
@@ -58,17 +73,48 @@ pub enum StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {
     dir: PathBuf,
+    file: &'static str,
+    key: Option<StoreKey>,
 }
 
 impl Store {
     /// The store in this directory. Nothing is opened yet.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into() }
+        Self { dir: dir.into(), file: FILE, key: None }
+    }
+
+    /// The same store, encrypted with this key; `None` leaves it readable.
+    #[must_use]
+    pub fn with_key(self, key: Option<StoreKey>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// [store-5] Writes what is readable on the disk anew, encrypted; whether there was any.
+    ///
+    /// # Errors
+    /// As [`Store::entry`].
+    pub fn protect(&self) -> Result<bool, StoreError> {
+        if self.key.is_none() || !self.path().exists() || !self.repaired(|| self.has_readable())? {
+            return Ok(false);
+        }
+        // A record that was replaced stays in the file's free pages: only a new file holds nothing of it.
+        let fresh = Self { file: FRESH, ..self.clone() };
+        let io = |source| StoreError::Io { path: fresh.path(), source };
+        match fs::remove_file(fresh.path()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+        for (key, entry) in self.list()? {
+            fresh.put(&key, &entry)?;
+        }
+        fs::rename(fresh.path(), self.path()).map_err(io)?;
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(io)?;
+        Ok(true)
     }
 
     /// The file.
     pub fn path(&self) -> PathBuf {
-        self.dir.join(FILE)
+        self.dir.join(self.file)
     }
 
     /// What is kept of this device. A garbled file is set aside; its new name is told in the log.
@@ -95,8 +141,12 @@ impl Store {
     /// # Errors
     /// As [`Store::entry`].
     pub fn put(&self, key: &Key, entry: &Entry) -> Result<(), StoreError> {
-        let value = entry.to_bytes().map_err(|error| self.garbled(error))?;
+        let mut value = entry.to_bytes().map_err(|error| self.garbled(error))?;
         let key = self.name(key)?;
+        if let Some(sealing) = &self.key {
+            let sealed = sealing.seal(&key, &value).map_err(|source| StoreError::Io { path: self.path(), source })?;
+            value = Zeroizing::new(sealed);
+        }
         self.repaired(|| self.write(|table| table.insert(key.as_str(), value.as_slice()).map(drop)))
     }
 
@@ -131,10 +181,39 @@ impl Store {
             let (key, value) = row.map_err(|error| self.fault(error.into()))?;
             let parts: [String; 4] = serde_json::from_str(key.value()).map_err(|_| self.garbled("a key"))?;
             let [cloud, place, product, device] = parts;
-            let entry = Entry::from_bytes(value.value()).ok_or_else(|| self.garbled("a record"))?;
+            let entry = self.unsealed(key.value(), value.value())?;
             found.push((Key { cloud, place, product, device }, entry));
         }
         Ok(found)
+    }
+
+    fn unsealed(&self, name: &str, record: &[u8]) -> Result<Entry, StoreError> {
+        if let Some(entry) = Entry::from_bytes(record) {
+            return Ok(entry);
+        }
+        if !seal::is_sealed(record) {
+            return Err(self.garbled("a record"));
+        }
+        let open = self.key.as_ref().and_then(|key| key.open(name, record));
+        let record = open.ok_or_else(|| StoreError::Locked { path: self.path(), has_key: self.key.is_some() })?;
+        Entry::from_bytes(&record).ok_or_else(|| self.garbled("a record"))
+    }
+
+    fn has_readable(&self) -> Result<bool, StoreError> {
+        let database = self.open()?;
+        let transaction = database.begin_read().map_err(|error| self.fault(error.into()))?;
+        let table = match transaction.open_table(TABLE) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok(false),
+            Err(error) => return Err(self.fault(error.into())),
+        };
+        for row in table.iter().map_err(|error| self.fault(error.into()))? {
+            let (_, value) = row.map_err(|error| self.fault(error.into()))?;
+            if !seal::is_sealed(value.value()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn write(

@@ -147,3 +147,44 @@ fn two_at_once_wait_for_each_other() {
     });
     assert_eq!(store.list().unwrap().len(), 3);
 }
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+fn holds(store: &Store, text: &str) -> bool {
+    fs::read(store.path()).unwrap().windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+#[test]
+fn with_a_key_nothing_readable_is_on_the_disk_and_what_was_is_written_anew() {
+    let (_dir, readable) = store();
+    readable.put(&key("d1"), &entry("hunter2-one")).unwrap();
+    readable.put(&key("d2"), &entry("hunter2-two")).unwrap();
+    assert!(holds(&readable, "hunter2-one"));
+    let sealed = readable.clone().with_key(Some(StoreKey::new(KEY)));
+    assert_eq!(sealed.entry(&key("d1")).unwrap(), entry("hunter2-one"), "it is read as it is");
+    assert!(sealed.protect().unwrap());
+    assert!(!sealed.protect().unwrap(), "once");
+    sealed.put(&key("d3"), &entry("hunter2-three")).unwrap();
+    for (device, secret) in [("d1", "hunter2-one"), ("d2", "hunter2-two"), ("d3", "hunter2-three")] {
+        assert_eq!(sealed.entry(&key(device)).unwrap(), entry(secret));
+        assert!(!holds(&sealed, secret), "{secret}");
+    }
+    let mode = fs::metadata(sealed.path()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}
+
+#[test]
+fn without_its_key_or_with_another_nothing_is_read_replaced_or_set_aside() {
+    let (dir, readable) = store();
+    let sealed = readable.clone().with_key(Some(StoreKey::new(KEY)));
+    sealed.put(&key("d1"), &entry("hunter2")).unwrap();
+    let other = readable.clone().with_key(Some(StoreKey::new("another key of enough characters")));
+    for (store, has_key) in [(&readable, false), (&other, true)] {
+        match store.entry(&key("d1")) {
+            Err(StoreError::Locked { has_key: found, .. }) => assert_eq!(found, has_key),
+            outcome => panic!("{outcome:?}"),
+        }
+    }
+    assert_eq!(fs::read_dir(dir.path().join("store")).unwrap().count(), 1, "nothing was set aside");
+    assert_eq!(sealed.entry(&key("d1")).unwrap(), entry("hunter2"));
+}

@@ -41,6 +41,7 @@ pub(super) fn validate(raw: Raw, findings: &mut Findings, credentials: &Credenti
         log: log(raw.log),
         routes,
         apps,
+        store_key: credentials.store_key(findings),
     })
 }
 
