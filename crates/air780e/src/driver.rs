@@ -363,6 +363,7 @@ impl Driver {
             identity: self.link.identity().cloned(),
             signal: self.link.signal(),
             registration: self.link.registration(),
+            facts: self.link.facts().clone(),
             boots: self.link.boots(),
             counters: self.engine.counters(),
             port_error: None,

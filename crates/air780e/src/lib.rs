@@ -7,6 +7,7 @@ pub mod command;
 mod driver;
 pub mod engine;
 pub mod exchange;
+pub mod facts;
 mod fence;
 pub mod frame;
 pub mod link;
@@ -15,6 +16,7 @@ pub mod service;
 pub mod session;
 pub mod status;
 pub mod step;
+pub mod time;
 pub mod urc;
 
 pub use modem::{Config, Event, Modem, Publication, PublishError};

@@ -15,6 +15,7 @@
 use crate::command::general::Sim;
 use crate::command::network::{Registration, SignalQuality};
 use crate::exchange::{Ends, Failure, Refusal};
+use crate::facts::{AFTER_ATTACH, Facts, Look};
 use crate::session::{Desired, Session};
 use crate::status::{Identity, Phase};
 use crate::step::{SETUP, Seen, Step, opening};
@@ -143,6 +144,7 @@ pub struct Link {
     observed: Observed,
     identity: Identity,
     signal: Option<SignalQuality>,
+    facts: Facts,
     pin: Option<String>,
     /// The attempt that failed: not tried again.
     failed: Option<u64>,
@@ -163,6 +165,7 @@ impl Link {
             observed: Observed::nothing(Stage::Unknown),
             identity: Identity::default(),
             signal: None,
+            facts: Facts::default(),
             pin,
             failed: None,
             not_before: now,
@@ -226,6 +229,7 @@ impl Link {
 
     /// The serial port is gone; another module may come back.
     pub fn port_lost(&mut self) {
+        self.facts.forget_module();
         self.down(Down::PortLost);
         self.observed = Observed::nothing(Stage::Unknown);
     }
@@ -245,7 +249,9 @@ impl Link {
                 self.suspect();
             }
             Urc::BearerUp | Urc::Service(true) => self.not_before = now,
+            Urc::Nitz(time) => self.facts.heard_time(time, now),
             Urc::Sim(present) => {
+                self.facts.forget_card();
                 self.observed.sim = None;
                 self.observed.pin_sent &= *present;
                 self.observed.registration = None;
@@ -330,13 +336,22 @@ impl Link {
     fn poll_step(&mut self, now: Instant) -> Option<Step> {
         if now >= self.poll_at {
             self.poll_at = now + POLL_EVERY;
-            self.poll.extend([Step::Signal, Step::Registration]);
+            self.look([Step::Signal, Step::Look(Look::Cell), Step::Registration]);
             // An acknowledged publication has shown already that the session lives.
             if matches!(self.observed.stage, Stage::Up(_)) && now >= self.progress_at + POLL_EVERY {
                 self.poll.push_back(Step::SessionState);
             }
         }
         self.poll.pop_front()
+    }
+
+    /// Looks when there is nothing else to do; what waits already is not asked twice.
+    fn look(&mut self, steps: impl IntoIterator<Item = Step>) {
+        for step in steps {
+            if !self.poll.contains(&step) {
+                self.poll.push_back(step);
+            }
+        }
     }
 
     fn saw(&mut self, step: Step, seen: Seen, now: Instant) {
@@ -374,10 +389,11 @@ impl Link {
             (_, Seen::Attached(attached)) => {
                 self.observed.attached = attached;
                 match attached {
-                    true => self.poll.push_back(Step::Signal),
+                    true => self.look([Step::Signal].into_iter().chain(AFTER_ATTACH.map(Step::Look))),
                     false => self.not_before = now + NETWORK_RETRY,
                 }
             }
+            (_, Seen::Fact(fact)) => self.facts.learn(fact),
             (_, Seen::SessionState(state)) => {
                 self.observed.suspect = false;
                 if state != 1 && matches!(self.observed.stage, Stage::Up(_)) {
@@ -429,7 +445,7 @@ impl Link {
         }
         match step {
             Step::Disconnect | Step::CloseConnection => self.saw(step, Seen::Nothing, now),
-            Step::ReadCached | Step::Signal => {}
+            Step::ReadCached | Step::Signal | Step::Look(_) => {}
             Step::Sim => self.not_before = now + SIM_RETRY,
             Step::EnterPin(_) => {
                 self.observed.pin_sent = true;
@@ -494,6 +510,7 @@ impl Link {
     }
 
     fn rebooted(&mut self) {
+        self.facts.forget_module();
         self.down(Down::Rebooted);
         self.observed = Observed::nothing(Stage::Closed);
     }
@@ -524,6 +541,11 @@ impl Link {
     /// The last signal report.
     pub fn signal(&self) -> Option<SignalQuality> {
         self.signal
+    }
+
+    /// What else is known.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     /// The last registration report since the module booted.

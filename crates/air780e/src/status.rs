@@ -2,6 +2,7 @@
 
 use crate::command::network::{Registration, SignalQuality};
 use crate::engine::Counters;
+use crate::facts::Facts;
 
 /// Who the module is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +67,8 @@ pub struct Status {
     pub signal: Option<SignalQuality>,
     /// The last registration report.
     pub registration: Option<Registration>,
+    /// What else is known of card, cell and network.
+    pub facts: Facts,
     /// How often the module was seen to boot since the start.
     pub boots: u64,
     /// Totals of the line.

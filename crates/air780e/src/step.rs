@@ -11,6 +11,7 @@ use crate::command::network::{GetAttachment, GetRegistration, GetSignal, Registr
 use crate::command::ssl::{CreateFile, GetFileSize, MQTT_CONTEXT, SetNumber, SetText, WriteFile};
 use crate::command::{TooLong, exchange, read};
 use crate::exchange::{Exchange, Failure};
+use crate::facts::{Fact, Look};
 use crate::session::{Roots, Session};
 use std::sync::Arc;
 
@@ -73,6 +74,8 @@ pub enum Step {
     SessionState,
     /// `AT+MQTTMSGGET`.
     ReadCached,
+    /// A question whose answer is worth knowing.
+    Look(Look),
 }
 
 /// What every boot needs, in this order. Identity comes early: support starts with it.
@@ -98,6 +101,8 @@ pub enum Seen {
     SessionState(u8),
     /// The size of a file in the module, in bytes.
     FileSize(usize),
+    /// Something worth knowing.
+    Fact(Fact),
 }
 
 /// The n-th step of opening a session; `None` behind the last.
@@ -166,6 +171,7 @@ impl Step {
             Self::Unsubscribe(filter) => exchange(&Unsubscribe { filter }),
             Self::SessionState => exchange(&GetSessionState),
             Self::ReadCached => exchange(&ReadCached),
+            Self::Look(look) => look.exchange(),
         }
     }
 
@@ -184,6 +190,7 @@ impl Step {
             Self::Attachment => Seen::Attached(read(&GetAttachment, information)?.state == 1),
             Self::SessionState => Seen::SessionState(read(&GetSessionState, information)?.state),
             Self::FileSize(_) => Seen::FileSize(read(&GetFileSize { name: "" }, information)?.size),
+            Self::Look(look) => Seen::Fact(look.read(information)?),
             _ => Seen::Nothing,
         })
     }

@@ -1,7 +1,8 @@
 //! The line itself, and who the module is.
 
-use super::{ANSWER_MS, Command, Done, Text, plain};
+use super::{ANSWER_MS, Command, Done, Text, plain, write_line};
 use crate::exchange::Information;
+use crate::session::Unusable;
 use atat::atat_derive::{AtatCmd, AtatResp};
 use atat::{AtatCmd, AtatResp, Error, InternalError};
 
@@ -142,6 +143,11 @@ pub struct EnterPin<'a> {
 }
 impl Command for EnterPin<'_> {
     const SECRET: bool = true;
+
+    fn check(&self) -> Result<(), Unusable> {
+        let fits = (4..=8).contains(&self.pin.len()) && self.pin.bytes().all(|b| b.is_ascii_digit());
+        fits.then_some(()).ok_or(Unusable::Form { what: "PIN", wanted: "4 to 8 digits" })
+    }
 }
 
 /// A line that someone else wrote: the raw console. Its answer is every line up to the final result.
@@ -175,14 +181,6 @@ impl Command for Raw<'_> {
 /// Whether a bare line is an IMEI.
 pub(crate) fn is_imei(line: &[u8]) -> bool {
     line.len() == 15 && line.iter().all(u8::is_ascii_digit)
-}
-
-pub(super) fn write_line(buf: &mut [u8], line: &[u8]) -> usize {
-    let len = line.len().min(buf.len());
-    if let (Some(to), Some(from)) = (buf.get_mut(..len), line.get(..len)) {
-        to.copy_from_slice(from);
-    }
-    len
 }
 
 #[cfg(test)]

@@ -5,10 +5,15 @@
 //! phase, and which unsolicited code ends it after `OK`.
 
 pub mod bearer;
+pub mod clock;
+pub(crate) mod fields;
 pub mod general;
 pub mod http;
 pub mod mqtt;
 pub mod network;
+pub mod pdp;
+pub mod serial;
+pub mod sim;
 pub mod ssl;
 
 use crate::exchange::{Exchange, Failure, FollowUp, Information};
@@ -122,6 +127,15 @@ macro_rules! plain {
     ($($command:ty),+ $(,)?) => { $(impl $crate::command::Command for $command {})+ };
 }
 pub(crate) use plain;
+
+/// Writes as much of a line as fits; [`exchange`] gives room for every line that the module reads.
+fn write_line(buf: &mut [u8], line: &[u8]) -> usize {
+    let len = line.len().min(buf.len());
+    if let (Some(to), Some(from)) = (buf.get_mut(..len), line.get(..len)) {
+        to.copy_from_slice(from);
+    }
+    len
+}
 
 #[cfg(test)]
 impl Information {

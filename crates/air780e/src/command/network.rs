@@ -28,6 +28,65 @@ impl Command for GetSignal {
     const INFORMATION: Information = Information::Lines(|line| line.starts_with(b"+CSQ:"));
 }
 
+/// The answer of `AT+CESQ`. Only the last two fields mean something in LTE. Source: 3GPP TS 27.007, `+CESQ`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AtatResp)]
+pub struct ExtendedSignal {
+    /// GSM; 99 is unknown.
+    pub rxlev: u8,
+    /// GSM; 99 is unknown.
+    pub ber: u8,
+    /// UMTS; 255 is unknown.
+    pub rscp: u8,
+    /// UMTS; 255 is unknown.
+    pub ecno: u8,
+    /// Quality of the reference signal, 0 to 34; 255 is unknown.
+    pub rsrq: u8,
+    /// Strength of the reference signal, 0 to 97; 255 is unknown.
+    pub rsrp: u8,
+}
+
+impl ExtendedSignal {
+    /// Reference signal received power in dBm, -141 to -44: the lower end of the step that was reported.
+    pub fn rsrp_dbm(&self) -> Option<i16> {
+        (self.rsrp <= 97).then(|| i16::from(self.rsrp) - 141)
+    }
+
+    /// Reference signal received quality in dB, -20 to -3, in steps of a half.
+    pub fn rsrq_db(&self) -> Option<f32> {
+        (self.rsrq <= 34).then(|| f32::from(self.rsrq) / 2.0 - 20.0)
+    }
+}
+
+/// `AT+CESQ`.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+CESQ", ExtendedSignal, timeout_ms = 9_000)]
+pub struct GetExtendedSignal;
+impl Command for GetExtendedSignal {
+    const INFORMATION: Information = Information::Lines(|line| line.starts_with(b"+CESQ:"));
+}
+
+/// The answer of `AT+COPS?`. Without a network only the first field is printed.
+#[derive(Clone, Debug, PartialEq, Eq, AtatResp)]
+pub struct Operator {
+    /// 0 automatic.
+    pub mode: u8,
+    /// 0 long name, 1 short name, 2 country and network as digits.
+    pub format: Option<u8>,
+    /// The operator.
+    pub name: Option<Text>,
+    /// Access technology; 7 is LTE.
+    pub act: Option<u8>,
+}
+
+/// `AT+COPS?`. The manual allows 300 s, which are for the search (`AT+COPS=?`); this one is answered from memory.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+COPS?", Operator, timeout_ms = 9_000)]
+pub struct GetOperator;
+impl Command for GetOperator {
+    // Firmware below V1170 may answer a bare `OK`.
+    const INFORMATION: Information = Information::List(|line| line.starts_with(b"+COPS:"));
+}
+
 /// The answer of `AT+CEREG?`.
 #[derive(Clone, Debug, PartialEq, Eq, AtatResp)]
 pub struct RegistrationReport {
@@ -137,6 +196,17 @@ mod tests {
             let report = GetRegistration.parse(Ok(line.as_bytes())).unwrap();
             assert_eq!(Registration::from(report.stat), Registration::Home, "{line}");
         }
+    }
+
+    #[test]
+    fn cell_and_operator_are_read_from_a_log_of_a_real_module() {
+        let cell = GetExtendedSignal.parse(Ok(b"+CESQ: 99,99,255,255,22,48")).unwrap();
+        assert_eq!((cell.rsrp_dbm(), cell.rsrq_db()), (Some(-93), Some(-9.0)));
+        let none = GetExtendedSignal.parse(Ok(b"+CESQ: 99,99,255,255,255,255")).unwrap();
+        assert_eq!((none.rsrp_dbm(), none.rsrq_db()), (None, None));
+        let operator = GetOperator.parse(Ok(b"+COPS: 0,2,\"46000\",7")).unwrap();
+        assert_eq!(operator.name.unwrap().0, "46000");
+        assert_eq!(GetOperator.parse(Ok(b"+COPS: 0")).unwrap().name, None);
     }
 
     #[test]

@@ -49,7 +49,8 @@ impl Bench {
         Self { link, now }
     }
 
-    /// Runs all steps that are due, with `answers` for those that it knows, and names them.
+    /// Runs all steps that are due, with `answers` for those that it knows, and names them; those that only look around
+    /// are left out.
     fn run_with(&mut self, answers: impl Fn(&Step) -> Option<Result<Seen, Failure>>) -> Vec<String> {
         let mut names = Vec::new();
         while let Some(step) = self.link.next(self.now) {
@@ -58,6 +59,7 @@ impl Bench {
             let outcome = answers(&step).unwrap_or_else(|| answer(&step));
             self.link.done(step, outcome, self.now);
         }
+        names.retain(|name| name != "Look");
         names
     }
 
@@ -295,6 +297,33 @@ fn signal_registration_and_session_are_looked_at_once_a_minute() {
     bench.now += POLL_EVERY;
     assert_eq!(bench.run(), ["Signal", "Registration", "SessionState"]);
     assert_eq!(bench.link.wake_at(bench.now), bench.now + POLL_EVERY);
+}
+
+#[test]
+fn card_cell_and_network_are_looked_at_once_and_a_refusal_harms_nothing() {
+    let mut bench = Bench::new();
+    bench.link.want(wanted(1, &[]));
+    let iccid = |step: &Step| match step {
+        Step::Look(look @ Look::Iccid) => Some(look.read(b"+ICCID: 898604981022C0254186").map(Seen::Fact)),
+        Step::Look(_) => Some(Err(Failure::Refused(Refusal::Error))),
+        _ => None,
+    };
+    bench.run_with(iccid);
+    assert_eq!(bench.link.phase(), Phase::Online);
+    assert_eq!(bench.link.facts().iccid.as_ref().unwrap().0, "898604981022C0254186");
+    bench.link.on_urc(&Urc::Nitz(Bytes::from_static(b"2024/07/10,08:33:44+0,0")), bench.now);
+    assert_eq!(bench.link.facts().network_time.unwrap().unix_s, 1_720_600_424);
+    bench.link.on_urc(&Urc::Sim(false), bench.now);
+    assert_eq!(bench.link.facts().iccid, None, "the next card may be another");
+}
+
+#[test]
+fn a_network_that_comes_and_goes_does_not_pile_up_questions() {
+    let mut bench = Bench::new();
+    for _ in 0..100 {
+        bench.link.done(Step::Attachment, Ok(Seen::Attached(true)), bench.now);
+    }
+    assert_eq!(bench.link.poll.len(), 1 + AFTER_ATTACH.len());
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub fn healthy(line: &str) -> Reply {
         "AT+CGPADDR=1" => tells("+CGPADDR: 1,\"10.76.1.35\""),
         "AT+CEREG?" => tells("+CEREG: 0,1"),
         "AT+CGATT?" => tells("+CGATT: 1"),
+        "AT+MQTTSTATU" => tells("+MQTTSTATU :1"),
+        "AT*EXINFO?" => tells("*EXINFO: 0"),
         "AT+SAPBR=2,1" => tells("+SAPBR: 1,1,\"10.159.1.145\""),
         _ => ok(),
     }
