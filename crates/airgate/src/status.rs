@@ -141,6 +141,7 @@ fn link(link: &LinkStatus) -> Value {
 
 fn module(port: &str, status: &air780e::status::Status) -> Value {
     let identity = status.identity.as_ref();
+    let facts = &status.facts;
     json!({
         "port": port,
         "port_error": status.port_error,
@@ -149,6 +150,14 @@ fn module(port: &str, status: &air780e::status::Status) -> Value {
         "firmware": identity.map(|i| &i.firmware),
         "imei": identity.map(|i| &i.imei),
         "rssi_dbm": status.signal.and_then(|signal| signal.rssi_dbm()),
+        "rsrp_dbm": facts.cell.and_then(|cell| cell.rsrp_dbm()),
+        "rsrq_db": facts.cell.and_then(|cell| cell.rsrq_db()),
+        "operator": facts.operator,
+        "iccid": facts.iccid.as_ref().map(|iccid| &iccid.0),
+        "imsi": facts.imsi.as_ref().map(ToString::to_string),
+        "address": facts.address,
+        "boot_cause": facts.boot_cause.map(|cause| cause.to_string()),
+        "network_time_unix_s": facts.network_time.map(|time| time.unix_s + time.heard_at.elapsed().as_secs()),
         "registration": status.registration.map(|r| format!("{r:?}").to_lowercase()),
         "boots": status.boots,
     })

@@ -54,7 +54,11 @@ fn draw(status: &Value, now_unix_ms: u64) -> String {
     row("module", [text(at("/module/model")), text(at("/module/firmware")), text(at("/module/phase"))].join("  "));
     row("imei", text(at("/module/imei")));
     let signal = at("/module/rssi_dbm").as_i64().map_or("unknown".to_owned(), |dbm| format!("{dbm} dBm"));
-    row("signal", format!("{signal}, {}", text(at("/module/registration"))));
+    let cell = [("/module/rsrp_dbm", "RSRP", "dBm"), ("/module/rsrq_db", "RSRQ", "dB")]
+        .map(|(path, name, unit)| at(path).as_f64().map_or(String::new(), |value| format!(", {name} {value} {unit}")));
+    row("signal", format!("{signal}{}, {}", cell.concat(), text(at("/module/registration"))));
+    row("network", [text(at("/module/operator")), text(at("/module/address"))].join("  ").trim().to_owned());
+    row("sim", text(at("/module/iccid")));
     let oldest = at("/outbox/oldest_age_ms").as_u64().filter(|_| at("/outbox/queued") != 0);
     let oldest = oldest.map_or(String::new(), |ms| format!(", the oldest for {}", duration(ms / 1000)));
     row(
@@ -100,7 +104,9 @@ mod tests {
             "daemon": "airgate 0.1.0", "uptime_s": 61, "cloud": "aliyun",
             "link": {"state": "offline", "since_unix_ms": 1000, "device": {"product_key": "pk", "device_name": "dn"},
                      "trouble": {"message": "refused", "hint": "check the secret"}},
-            "module": {"port": "/dev/ttyAMA0", "model": "Air780E", "phase": "attached", "rssi_dbm": -63, "registration": "home"},
+            "module": {"port": "/dev/ttyAMA0", "model": "Air780E", "phase": "attached", "rssi_dbm": -63,
+                       "rsrp_dbm": -93, "rsrq_db": -9.5, "operator": "46000", "address": "10.76.1.35",
+                       "iccid": "898604981022C0254186", "registration": "home"},
             "outbox": {"queued": 3, "in_flight": 0, "oldest_age_ms": 5000, "accepted": 3, "acknowledged": 0, "dropped": 0, "disk": "ok"},
             "line": {"tx_bytes": 1, "rx_bytes": 2}, "programs": {"connected": 1},
         });
@@ -111,7 +117,9 @@ mod tests {
             "dn of product pk",
             "refused",
             "check the secret",
-            "-63 dBm, home",
+            "-63 dBm, RSRP -93 dBm, RSRQ -9.5 dB, home",
+            "46000  10.76.1.35",
+            "898604981022C0254186",
             "3 waiting, 0 in flight, the oldest for 5 s",
         ] {
             assert!(drawn.contains(part), "{part} in\n{drawn}");
