@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use airgate_sim::modem::{Modem, Options, ask};
+use airgate_sim::modem::{Modem, Options, Profile, ask};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -109,4 +109,52 @@ async fn a_module_goes_on_when_its_port_is_away() {
     held.await.unwrap();
     until(|| modem.path().exists()).await;
     answers(modem.path().to_owned()).await;
+}
+
+/// Says each line and waits for what stands beside it.
+async fn talk(mut port: File, lines: &'static [(&str, &str)]) -> File {
+    let talk = move || {
+        for (line, end) in lines {
+            port.write_all(line.as_bytes()).unwrap();
+            let mut heard = String::new();
+            while !heard.contains(end) {
+                let mut byte = [0];
+                assert_eq!(port.read(&mut byte).unwrap(), 1, "the line is gone");
+                heard.push(char::from(*byte.first().unwrap()));
+            }
+        }
+        port
+    };
+    tokio::task::spawn_blocking(talk).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_world_is_changed_over_the_console_and_sent_messages_are_shown() {
+    const SENDS: &[(&str, &str)] =
+        &[("", "+CMT: \"+46708251358\""), ("AT+CMGS=\"+8613900000000\"\r\n", "> "), ("good bye\u{1a}", "+CMGS: 1")];
+    let dir = tempfile::tempdir().unwrap();
+    let profile = Profile { attach: Duration::from_millis(20), ..Profile::v1161() };
+    let modem = Modem::start(Options { profile, ..options(dir.path()) }).unwrap();
+    let port = OpenOptions::new().read(true).write(true).open(modem.path()).unwrap();
+    let port = talk(port, &[("", "+NITZ"), ("AT+CMGF=1;+CNMI=2,2\r\n", "OK")]).await;
+    let sms = r#"{"do":"sms","from":"+46708251358","text":"hello"}"#;
+    for line in [
+        sms,
+        r#"{"do":"signal","rssi":12}"#,
+        r#"{"do":"time","unix":1728547200}"#,
+        r#"{"do":"position","place":["31.18","120.66"]}"#,
+        r#"{"do":"position","place":null}"#,
+        r#"{"do":"address","address":"10.1.2.3"}"#,
+        r#"{"do":"update","offer":{"version":"AirM2M_780E_V1169_LTE_AT"}}"#,
+        r#"{"do":"update","offer":"too_large"}"#,
+        r#"{"do":"update","offer":null}"#,
+        r#"{"do":"dtr","high":false}"#,
+    ] {
+        assert_eq!(call(dir.path(), line).await["ok"], true, "{line}");
+    }
+    talk(port, SENDS).await;
+    assert_eq!(call(dir.path(), "state").await["sent"][0]["text"], "good bye");
+    let told = call(dir.path(), r#"{"do":"sim"}"#).await;
+    assert!(told["error"].as_str().unwrap().contains("missing field `there`"), "{told}");
+    assert_eq!(call(dir.path(), r#"{"do":"sim","there":false}"#).await["ok"], true);
 }

@@ -28,8 +28,8 @@ pub struct Args {
     /// Line rate in bits per second; 0: as fast as it goes
     #[arg(long, value_name = "N", default_value_t = 115_200)]
     baud: u32,
-    /// 780e-v1161, 780e-v1169, 780ep or nasty
-    #[arg(long, default_value = "780e-v1161")]
+    /// 780e-v1161, 780e-v1169, 780ep or nasty; single answers may differ: `780ep,cache_mode=true,attach=500`
+    #[arg(long, value_name = "NAME[,KEY=VALUE]...", default_value = "780e-v1161")]
     profile: Profile,
     /// Milliseconds from a command to its answer
     #[arg(long, value_name = "N", default_value_t = 4)]

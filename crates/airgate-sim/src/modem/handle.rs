@@ -1,5 +1,6 @@
 //! The module as a value: started, asked for its path and its counters, reset, stopped.
 
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::console::Console;
-use super::engine::{Engine, Setup};
+use super::engine::{Change, Engine, Setup};
 use super::faults::{Faulty, Mix, Rule};
 use super::net::Net;
 use super::profile::Profile;
@@ -85,6 +86,7 @@ impl Modem {
             counters: counters.clone(),
             record: Record::open(options.log.as_deref())?,
             started: Instant::now(),
+            sent: VecDeque::new(),
             receiving: Throttle::new(baud),
             sending: Throttle::new(baud),
         };
@@ -122,6 +124,11 @@ impl Modem {
     /// Adds a rule for what goes wrong.
     pub fn fault(&self, rule: Rule) {
         let _ = self.control.try_send(Control::Fault(rule));
+    }
+
+    /// Lets the world around the module change.
+    pub fn change(&self, change: Change) {
+        let _ = self.control.try_send(Control::Change(change));
     }
 
     /// From now on no new fault happens.

@@ -14,7 +14,16 @@
 //! | `{"do":"reset"}` | presses the RESET key |
 //! | `{"do":"power","on":false}` | switches the supply |
 //! | `{"do":"close"}` | breaks the connection to the broker |
-//! | `{"do":"state"}` | `fired`: faults so far, `faults`: the last thousand of them as `[seconds, text]`, `waiting`: rules, `lines`: command lines heard, `deaf`: it hangs or has no power |
+//! | `{"do":"sim","there":false}` | the SIM card is put in or pulled out |
+//! | `{"do":"network","state":"home"}` | or `roaming`, `denied`, `none` |
+//! | `{"do":"signal","rssi":12,"rsrq":20,"rsrp":40}` | as `AT+CSQ` and `AT+CESQ` will show it |
+//! | `{"do":"sms","from":"+46708251358","text":"hello"}` | somebody sends a short message |
+//! | `{"do":"time","unix":1728547200}` | the network believes it to be this time, and tells so |
+//! | `{"do":"position","place":["31.18","120.66"]}` | latitude and longitude for the location services; `null`: unknown to them |
+//! | `{"do":"address","address":"10.1.2.3"}` | the network hands out another address |
+//! | `{"do":"update","offer":{"version":"…"}}` | what the vendor's cloud has: this, `"building"`, `"too_large"` or `null` |
+//! | `{"do":"dtr","high":true}` | the DTR pin, which lets a module with `AT+CSCLK=1` sleep |
+//! | `{"do":"state"}` | `sent`: the last hundred short messages of the host as `{to, text, header}`; `fired`: faults so far, `faults`: the last thousand of them as `[seconds, text]`, `waiting`: rules, `lines`: command lines heard, `deaf`: it hangs or has no power |
 //!
 //! `airgate-sim tell SOCKET LINE` is one call from a shell: `LINE` is such an object, or a bare rule, or the word `calm`,
 //! `reset`, `close`, `state`, `on` or `off`.
@@ -26,6 +35,7 @@ pub mod faults;
 mod handle;
 mod net;
 mod profile;
+mod profile_text;
 mod pty;
 mod record;
 mod route;

@@ -3,11 +3,15 @@
 //! Each field is one observed or documented difference. [`Profile::nasty`] picks the answer that is hardest on the host
 //! wherever the documents leave more than one open, so that a driver that survives it survives the others.
 
-use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use super::profile_text::{millis, some_millis};
+
 /// How `+NITZ` is written. Source: time-stamped logs of Air780E V1161/V1169, of a 2024-08 build, and of Air780EP V1010.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Nitz {
     /// `2024/07/10,08:33:44+0,0`
     FourDigits,
@@ -22,7 +26,8 @@ pub enum Nitz {
 }
 
 /// How `AT+MQTTMSGGET` prints a cached message: three spellings are published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CacheForm {
     /// `+MSUB: topic,6 byte,…` (AT command manual V1.6.3, MQTT chapter)
     Bare,
@@ -33,7 +38,8 @@ pub enum CacheForm {
 }
 
 /// What follows the `OK` of `AT+MCONNECT` when the broker refuses. The manual names `ERROR` only; no log is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConnackRefused {
     /// `ERROR`, and the link stays in the state "TCP up" until the broker closes it.
     Error,
@@ -42,7 +48,8 @@ pub enum ConnackRefused {
 }
 
 /// What the host sees when the broker answers a subscription with 0x80.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SubackRefused {
     /// `SUBACK`, as if all were well.
     Suback,
@@ -53,7 +60,8 @@ pub enum SubackRefused {
 }
 
 /// What becomes of a received payload above [`Profile::receive_max`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Oversize {
     /// Acknowledged to the broker, never shown to the host.
     Drop,
@@ -62,7 +70,8 @@ pub enum Oversize {
 }
 
 /// What becomes of an HTTP answer above [`Profile::http_buffer`]; the vendor promises "an error URC" without its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HttpOverflow {
     /// `+HTTPACTION` with 602 in place of the status, and the length of what was kept.
     NoMemory,
@@ -71,7 +80,8 @@ pub enum HttpOverflow {
 }
 
 /// The zone in which `AT+CCLK?` shows the time once the network has set it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ClockZone {
     /// UTC with zone `+00`.
     Utc,
@@ -82,7 +92,8 @@ pub enum ClockZone {
 }
 
 /// One module with one firmware, as the host sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Answer to `AT+CGMM`.
     pub model: String,
@@ -105,6 +116,7 @@ pub struct Profile {
     /// Data that came in one go with `AT+MPUBEX` is taken; otherwise what arrives before the prompt is lost.
     pub one_shot_data: bool,
     /// How long counted `AT+MPUBEX` waits for missing bytes before it answers `ERROR`; `None`: for ever.
+    #[serde(with = "some_millis")]
     pub short_data_gap: Option<Duration>,
     /// URCs may stand between the prompt and the result of a data command; otherwise they wait for its end.
     pub urcs_in_data_phase: bool,
@@ -113,16 +125,22 @@ pub struct Profile {
     /// `+CGEV: ME PDN ACT 1,0` instead of `+CGEV: ME PDN ACT 1`.
     pub cgev_reason: bool,
     /// A second `RDY`, this long after the first.
+    #[serde(with = "some_millis")]
     pub second_rdy: Option<Duration>,
     /// For this long after the first `RDY` everything the host sends is lost.
+    #[serde(with = "millis")]
     pub deaf_after_rdy: Duration,
     /// From `RDY` to registration.
+    #[serde(with = "millis")]
     pub attach: Duration,
     /// From registration until MQTT commands work; before, they give CME error 4.
+    #[serde(with = "millis")]
     pub mqtt_ready: Duration,
     /// Shortest time from `AT+MIPSTART` to `CONNECT OK`.
+    #[serde(with = "millis")]
     pub connect: Duration,
     /// The same for `AT+SSLMIPSTART`.
+    #[serde(with = "millis")]
     pub connect_tls: Duration,
     /// A failed `AT+MIPSTART` gives CME error 3 in place of `OK`, which then waits for the outcome.
     pub connect_result_first: bool,
@@ -150,7 +168,11 @@ pub struct Profile {
     pub sms_echo: bool,
     /// `+CMS ERROR` has words, whatever `AT+CMEE` says.
     pub cms_in_words: bool,
+    /// Bytes are lost this long after the first one that wakes a sleeping module.
+    #[serde(with = "millis")]
+    pub wake_time: Duration,
     /// After the start and after a hot-plug the SIM is busy this long: CME error 14.
+    #[serde(with = "millis")]
     pub sim_busy: Duration,
     /// A module that started without a SIM finds one that is put in later only after a restart.
     pub late_sim_needs_reset: bool,
@@ -159,6 +181,7 @@ pub struct Profile {
     /// CR LF in front of `+UPGRADEIND`.
     pub upgradeind_crlf: bool,
     /// How long the boot loader works on an update.
+    #[serde(with = "millis")]
     pub install_time: Duration,
     /// The latitude of `AT+CIPGSMLOC` has three digits before the point, as the manual prints it.
     pub latitude_padded: bool,
@@ -181,8 +204,10 @@ pub struct Profile {
     /// `AT+SAPBR=1,1` on an open bearer is `OK`; otherwise CME error 3.
     pub bearer_reopens: bool,
     /// URCs are kept back this long, and let out between an information text and its `OK` if one comes by.
+    #[serde(with = "millis")]
     pub hold_urcs: Duration,
     /// Output is torn at places drawn from the seed, with up to this pause between the pieces.
+    #[serde(with = "some_millis")]
     pub tear: Option<Duration>,
 }
 
@@ -222,6 +247,7 @@ impl Profile {
             cache_form: CacheForm::Bare,
             nitz: Nitz::FourDigits,
             clock_zone: ClockZone::Utc,
+            wake_time: Duration::from_millis(30),
             sim_busy: Duration::ZERO,
             late_sim_needs_reset: true,
             hot_plug_crlf: true,
@@ -331,19 +357,5 @@ impl Profile {
 impl Default for Profile {
     fn default() -> Self {
         Self::v1161()
-    }
-}
-
-impl FromStr for Profile {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "780e-v1161" => Ok(Self::v1161()),
-            "780e-v1169" => Ok(Self::v1169()),
-            "780ep" => Ok(Self::ep()),
-            "nasty" => Ok(Self::nasty()),
-            _ => Err(format!("unknown profile {name:?}: use 780e-v1161, 780e-v1169, 780ep or nasty")),
-        }
     }
 }

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::engine::{NetEvent, Output};
+use super::engine::{Change, NetEvent, Output};
 use super::faults::{self, Faulty, Rule};
 use super::net::Net;
 use super::pty::Pty;
@@ -22,6 +23,9 @@ use super::throttle::Throttle;
 /// Bytes that may wait for a host that does not read; more are lost, as on a line without flow control.
 const BACKLOG_MAX: usize = 64 * 1024;
 
+/// Short messages that are remembered for those who ask.
+const SENT_MAX: usize = 100;
+
 /// What the owner of a module asks of it.
 #[derive(Debug)]
 pub(super) enum Control {
@@ -30,6 +34,7 @@ pub(super) enum Control {
     CloseSession,
     Fault(Rule),
     Calm,
+    Change(Change),
     State(oneshot::Sender<State>),
     Stop,
 }
@@ -42,6 +47,16 @@ pub(super) struct State {
     pub(super) waiting: usize,
     pub(super) lines: u64,
     pub(super) deaf: bool,
+    pub(super) sent: Vec<SentSms>,
+}
+
+/// A short message that the network has taken from the module.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct SentSms {
+    to: String,
+    text: String,
+    /// Joins the parts of a long message; empty for one that stands alone.
+    header: Vec<u8>,
 }
 
 /// Bytes that have gone over the line.
@@ -68,6 +83,8 @@ pub(super) struct Shell {
     pub(super) counters: Arc<Counters>,
     pub(super) record: Record,
     pub(super) started: Instant,
+    /// For those who ask on the console.
+    pub(super) sent: VecDeque<SentSms>,
     pub(super) receiving: Throttle,
     pub(super) sending: Throttle,
 }
@@ -108,6 +125,7 @@ impl Shell {
                         self.module.add(rule);
                         self.module.advance(self.now());
                     }
+                    Some(Control::Change(change)) => self.module.change(change, self.now()),
                     Some(Control::Calm) => self.module.calm(),
                     Some(Control::State(reply)) => drop(reply.send(self.state())),
                     Some(Control::Stop) | None => return Ok(()),
@@ -145,6 +163,7 @@ impl Shell {
             waiting: self.module.waiting(),
             lines: self.module.lines_heard(),
             deaf: self.module.is_deaf(),
+            sent: self.sent.iter().cloned().collect(),
         }
     }
 
@@ -172,6 +191,12 @@ impl Shell {
             match output {
                 faults::Output::Module(Output::Host(bytes)) => enqueue(queue, bytes),
                 faults::Output::Module(Output::Rate(baud)) => queue.push_back(Item::Rate(baud)),
+                faults::Output::Module(Output::Sms { to, text, header }) => {
+                    if self.sent.len() >= SENT_MAX {
+                        self.sent.pop_front();
+                    }
+                    self.sent.push_back(SentSms { to, text, header });
+                }
                 faults::Output::Module(network) => self.net.perform(network),
                 faults::Output::Unplug => {
                     queue.retain(|item| matches!(item, Item::Rate(_)));

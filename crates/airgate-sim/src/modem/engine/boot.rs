@@ -106,6 +106,7 @@ impl Engine {
         self.radio = Radio::default();
         self.mqtt = Mqtt::new(&self.profile);
         self.clock = self.clock.restarted(self.profile.clock_survives_reset);
+        self.sleep = self.sleep.restarted();
         self.sms = self.sms.restarted();
         self.upgrade.restarted();
         self.bearer = Bearer::default();

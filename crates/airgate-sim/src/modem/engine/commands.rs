@@ -115,9 +115,7 @@ impl Engine {
         let form = &command.form;
         match command.name.as_str() {
             "E" | "I" | "V" | "Q" | "Z" | "&W" | "&F" | "+VER" | "+CMEE" | "+CGMI" | "+CGMM" | "+CGMR" | "+CGSN"
-            | "+IPR" | "+IFC" | "+CSCLK" | "+RESET" | "+RSTSET" | "*EXINFO" | "+CBC" => {
-                self.general(&command.name, form)
-            }
+            | "+IPR" | "+IFC" | "+RESET" | "+RSTSET" | "*EXINFO" | "+CBC" => self.general(&command.name, form),
             "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR" | "+COPS"
             | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" => {
                 self.radio_command(&command.name, form)
@@ -137,6 +135,7 @@ impl Engine {
             "+CPIN" | "+CLCK" | "+CSDT" | "+CIMI" | "+CCID" | "+ICCID" => self.sim_command(&command.name, form),
             "+CIPGSMLOC" | "+WIFILOC" => self.location_command(&command.name, form),
             "+UPGRADE" => self.upgrade_command(form),
+            "+CSCLK" | "+WAKETIM" | "+CFGRI" | "+CFGRISAVE" => self.sleep_command(&command.name, form),
             "+SAPBR" => self.bearer(form),
             "+SSLCFG" => self.ssl_config(form),
             "+FSCREATE" | "+FSWRITE" | "+FSREAD" | "+FSDEL" | "+FSFLSIZE" | "+FSLS" | "+FSMEM" | "+FSMKDIR"

@@ -56,8 +56,6 @@ impl Engine {
                 self.info(&format!("+IFC: {to_host}, {from_host}"));
             }
             ("+IFC", Form::Set(args)) => self.settings.ifc = (args.number(0, 0..=2)?, args.number(1, 0..=2)?),
-            ("+CSCLK", Form::Read) => self.info(&format!("+CSCLK: {}", self.radio.csclk)),
-            ("+CSCLK", Form::Set(args)) => self.radio.csclk = args.at_most(1)?.number(0, 0..=3)?,
             ("*EXINFO", Form::Read) => self.info(&format!("*EXINFO: {}", self.start_reason)),
             ("+RESET", Form::Plain) => self.after(OK_TO_REBOOT, Timer::Reboot(REASON_RESET)),
             ("+RSTSET", Form::Plain) => {

@@ -6,6 +6,7 @@
 
 mod bearer;
 mod boot;
+mod change;
 mod clock;
 mod commands;
 mod fault;
@@ -21,6 +22,7 @@ mod parse;
 pub(super) mod rng;
 mod settings;
 mod sim;
+mod sleep;
 mod sms;
 mod storage;
 mod time;
@@ -36,6 +38,7 @@ use bytes::Bytes;
 
 use super::profile::Profile;
 use bearer::Bearer;
+pub use change::{Change, Network};
 use commands::Line;
 use files::Files;
 use http::Http;
@@ -46,6 +49,7 @@ use output::Sender;
 use rng::Rng;
 use settings::Settings;
 use sim::Sim;
+use sleep::Sleep;
 use sms::Sms;
 use time::Clock;
 use timers::{Timer, Timers};
@@ -235,6 +239,7 @@ pub struct Engine {
     mqtt: Mqtt,
     clock: Clock,
     sim: Sim,
+    sleep: Sleep,
     sms: Sms,
     upgrade: Upgrade,
     bearer: Bearer,
@@ -269,6 +274,7 @@ impl Engine {
             mqtt: Mqtt::new(&profile),
             clock: Clock::default(),
             sim: Sim::new(setup.pin.as_deref(), &setup.puk),
+            sleep: Sleep::default(),
             sms: Sms::default(),
             upgrade: Upgrade::default(),
             bearer: Bearer::default(),
@@ -287,7 +293,7 @@ impl Engine {
     /// The host has sent these bytes.
     pub fn receive(&mut self, bytes: &[u8], now: Duration) {
         self.advance(now);
-        if now >= self.hears_from {
+        if now >= self.hears_from && self.hears_bytes() {
             self.take_bytes(bytes);
         }
         self.flush();

@@ -33,12 +33,11 @@ pub(super) struct Radio {
     cfun: u32,
     attached_at: Option<Duration>,
     context: Context,
-    pub(super) csclk: u32,
 }
 
 impl Default for Radio {
     fn default() -> Self {
-        Self { cfun: 1, attached_at: None, context: Context::Initial, csclk: 0 }
+        Self { cfun: 1, attached_at: None, context: Context::Initial }
     }
 }
 
@@ -177,8 +176,9 @@ impl Engine {
     fn registration_text(&self, mode: u32) -> String {
         let (area, cell) = &self.setup.cell;
         match (self.radio.attached(), mode) {
-            (true, 2..) => format!("1,\"{area}\",\"{cell}\",7"),
-            (true, _) => "1".into(),
+            (true, 2..) => format!("{},\"{area}\",\"{cell}\",7", self.registered_as()),
+            (true, _) => self.registered_as().to_string(),
+            (false, _) if self.is_denied() => "3".into(),
             (false, _) if self.sim_opened() && self.radio.is_on() => "2".into(),
             (false, _) => "0".into(),
         }

@@ -60,6 +60,7 @@ impl Sender {
 impl Engine {
     /// Sends bytes as they are, in one piece or torn.
     pub(super) fn transmit(&mut self, bytes: &[u8]) {
+        self.line_busy();
         let mut at = self.sender.last().max(self.now);
         let Some(pause) = self.profile.tear else {
             self.sender.queue.push_back((at, Output::Host(Bytes::copy_from_slice(bytes))));

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 use super::commands::{Flow, Outcome};
 use super::fault::Fault;
@@ -40,7 +41,8 @@ const HTTP: i32 = -1004;
 const CAUSE_NEWEST: u32 = 27;
 
 /// What the vendor's cloud has for this module.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Offer {
     /// It is still computing the difference.
     Building,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Engine;
 use super::fault::Fault;
 use super::timers::Timer;
+use super::{Engine, Network};
 
 /// From the return of coverage or SIM to the registration. Source: time-stamped log, `AT+CFUN=1` to its URCs.
 const RETURN_TO_ATTACH: Duration = Duration::from_millis(1700);
@@ -14,7 +14,7 @@ const LOST: [&str; 4] = ["^MODE: 0,0", "+NO Service", "+CGEV: NW PDN DEACT 1", "
 /// Conditions that outlive a reboot.
 #[derive(Debug, Default)]
 pub(super) struct World {
-    no_coverage: bool,
+    network: Network,
     /// Until when commands are refused, and with which CME error.
     refuses: Option<(Duration, u32)>,
 }
@@ -22,9 +22,14 @@ pub(super) struct World {
 impl Engine {
     /// Coverage comes or goes.
     pub fn set_coverage(&mut self, there: bool, now: Duration) {
+        self.set_network(if there { Network::Home } else { Network::None }, now);
+    }
+
+    /// The network comes, goes, or changes its mind about the module.
+    pub fn set_network(&mut self, network: Network, now: Duration) {
         self.advance(now);
-        self.world.no_coverage = !there;
-        self.conditions_changed(there);
+        self.world.network = network;
+        self.conditions_changed(self.has_coverage());
     }
 
     /// Until then every command but a bare `AT` ends with this CME error.
@@ -48,7 +53,17 @@ impl Engine {
     }
 
     pub(super) fn has_coverage(&self) -> bool {
-        !self.world.no_coverage
+        matches!(self.world.network, Network::Home | Network::Roaming)
+    }
+
+    /// The network is there and refuses the module.
+    pub(super) fn is_denied(&self) -> bool {
+        self.world.network == Network::Denied && self.sim_opened()
+    }
+
+    /// The registration of a module that is attached: 1 at home, 5 abroad.
+    pub(super) fn registered_as(&self) -> u8 {
+        if self.world.network == Network::Roaming { 5 } else { 1 }
     }
 
     /// The error that stands for every command now.

@@ -54,7 +54,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::engine::rng::Rng;
-use super::engine::{self, Engine, NetEvent};
+use super::engine::{self, Change, Engine, NetEvent};
 use agenda::{Agenda, Due};
 use filter::Filter;
 pub use mix::Mix;
@@ -276,6 +276,12 @@ impl Faulty {
             self.engine.close_session(now);
             self.collect();
         }
+    }
+
+    /// Lets the world change; a module that hangs or is off finds it so afterwards.
+    pub fn change(&mut self, change: Change, now: Duration) {
+        self.advance(now);
+        self.engine_condition(|engine| engine.change(change, now));
     }
 
     /// How many faults have happened so far.
