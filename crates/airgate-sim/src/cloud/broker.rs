@@ -8,22 +8,32 @@
 //! [cloud-4] QoS 2 does not exist: the connection ends.
 //! [cloud-5] Wills and retained messages do not exist: their flags are ignored.
 //! [cloud-6] Silence of one and a half times the keep-alive ends the connection.
+//! [cloud-7] A registration is answered over TLS only, by one message without a subscription; what the device sends
+//!           after it does not keep the connection open: it ends after 15 s.
+//! [cloud-8] The first sign-in with a secret activates the device: it registers no more, until it is reset.
 //!
 //! This file: connections, from the first byte to the last. `traffic.rs`: what goes over them.
 
-use super::devices::{self, DeviceId, Secret};
+use super::devices::{self, DeviceId, Product, Secret};
 use super::event::{Event, Journal};
 use super::faults::Faults;
 use super::limits::Rates;
+use super::registration::{Denied, Mint, Registration};
 use super::session::Session;
-use super::sign_in::SignIn;
+use super::sign_in::{Auth, SignIn};
+use super::traffic::RequestError;
 use bytes::Bytes;
-use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet};
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet, Publish};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// How long a connection may say nothing before its CONNECT. The platform documents none.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+
+/// How long a connection stays after a registration.
+/// Source: Alibaba Cloud IoT Platform, "MQTT-based dynamic registration".
+const REGISTERED_FOR: Duration = Duration::from_secs(15);
 
 /// The keep-alive a device may ask for, in seconds. Source: Alibaba Cloud IoT Platform, "Limits".
 const KEEP_ALIVE: std::ops::RangeInclusive<u16> = 30..=1200;
@@ -81,7 +91,17 @@ pub(super) enum Output {
 struct Connection {
     tls: bool,
     deadline: Duration,
-    signed_in: Option<SignedIn>,
+    stage: Stage,
+}
+
+/// How far a connection has come.
+#[derive(Debug)]
+enum Stage {
+    /// It has not sent its CONNECT.
+    New,
+    /// It got credentials, and is for nothing else.
+    Registered,
+    SignedIn(SignedIn),
 }
 
 #[derive(Debug)]
@@ -91,9 +111,12 @@ struct SignedIn {
 }
 
 /// A device as the platform knows it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Device {
-    secret: Secret,
+    /// None: the name was only ever registered for tokens.
+    pub(super) secret: Option<Secret>,
+    /// Client ID to token, of registrations without a list.
+    pub(super) tokens: BTreeMap<String, Secret>,
     pub(super) activated: bool,
     pub(super) online: Option<ConnId>,
     pub(super) session: Option<Session>,
@@ -106,6 +129,10 @@ pub(super) struct Device {
 #[derive(Debug)]
 pub(super) struct Broker {
     pub(super) limits: bool,
+    /// A registration must name the instance of its product.
+    pub(super) strict_instance: bool,
+    pub(super) mint: Mint,
+    pub(super) products: HashMap<String, Product>,
     pub(super) devices: HashMap<DeviceId, Device>,
     connections: HashMap<ConnId, Connection>,
     pub(super) faults: Faults,
@@ -117,17 +144,17 @@ impl Broker {
     /// A platform that knows these devices; `limits` puts the rates on.
     pub(super) fn new(known: &devices::Devices, limits: bool) -> Self {
         let device = |device: &devices::Device| Device {
-            secret: device.device_secret.clone(),
+            secret: Some(device.device_secret.clone()),
             activated: device.activated,
-            online: None,
-            session: None,
-            rates: Rates::default(),
-            versions: BTreeMap::new(),
+            ..Device::default()
         };
         let devices =
             known.devices.iter().map(|d| (DeviceId::new(&d.product_key, &d.device_name), device(d))).collect();
         Broker {
             limits,
+            strict_instance: false,
+            mint: Mint::default(),
+            products: known.products.iter().map(|p| (p.product_key.clone(), p.clone())).collect(),
             devices,
             connections: HashMap::new(),
             faults: Faults::default(),
@@ -140,7 +167,7 @@ impl Broker {
     pub(super) fn handle(&mut self, now: Duration, conn: ConnId, input: Input) {
         match input {
             Input::Opened { tls } => {
-                self.connections.insert(conn, Connection { tls, deadline: now + CONNECT_WITHIN, signed_in: None });
+                self.connections.insert(conn, Connection { tls, deadline: now + CONNECT_WITHIN, stage: Stage::New });
             }
             Input::Packet(packet) => self.packet(now, conn, packet),
             Input::WrongVersion(level) if self.connections.contains_key(&conn) => {
@@ -169,10 +196,13 @@ impl Broker {
 
     fn packet(&mut self, now: Duration, conn: ConnId, packet: Packet) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        match (&mut connection.signed_in, packet) {
-            (None, Packet::Connect(connect)) => self.connect(now, conn, &connect),
-            (None, _) => self.close(conn, "the first packet is no CONNECT"),
-            (Some(signed_in), packet) => {
+        match (&mut connection.stage, packet) {
+            (Stage::New, Packet::Connect(connect)) => self.connect(now, conn, &connect),
+            (Stage::New, _) => self.close(conn, "the first packet is no CONNECT"),
+            (Stage::Registered, Packet::PingReq) => self.send(conn, Packet::PingResp),
+            (Stage::Registered, Packet::Disconnect) => self.close(conn, "DISCONNECT"),
+            (Stage::Registered, _) => {}
+            (Stage::SignedIn(signed_in), packet) => {
                 connection.deadline = now + signed_in.patience;
                 let device = signed_in.device.clone();
                 self.traffic(now, conn, &device, packet);
@@ -181,14 +211,18 @@ impl Broker {
     }
 
     fn connect(&mut self, now: Duration, conn: ConnId, connect: &Connect) {
-        match self.admit(now, connect) {
+        match self.admit(now, conn, connect) {
+            Ok(SignIn { device, auth: Auth::Register(registration), .. }) => {
+                let password = connect.login.as_ref().map_or("", |login| &*login.password);
+                self.connect_to_register(now, conn, connect, (&device, &registration, password));
+            }
             Ok(sign_in) => self.accept(now, conn, connect, &sign_in),
             Err((code, why)) => self.refuse(conn, &connect.client_id, code, why),
         }
     }
 
     /// Whether a CONNECT is let in, in the order: faults put in, form, rate, signature.
-    fn admit(&mut self, now: Duration, connect: &Connect) -> Result<SignIn, (ConnectReturnCode, String)> {
+    fn admit(&mut self, now: Duration, conn: ConnId, connect: &Connect) -> Result<SignIn, (ConnectReturnCode, String)> {
         use ConnectReturnCode::{BadClientId, BadUserNamePassword, ServiceUnavailable};
         let (user_name, password) =
             connect.login.as_ref().map_or(("", ""), |login| (&*login.username, &*login.password));
@@ -197,6 +231,10 @@ impl Broker {
             return Err((code, "put in by the console".to_owned()));
         }
         let sign_in = parsed.map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+        if matches!(sign_in.auth, Auth::Register(_)) {
+            let tls = self.connections.get(&conn).is_some_and(|connection| connection.tls);
+            return if tls { Ok(sign_in) } else { Err((BadClientId, "a registration needs TLS".to_owned())) };
+        }
         if !KEEP_ALIVE.contains(&connect.keep_alive) {
             let why = format!("keep-alive {} s is not within 30 to 1200 s", connect.keep_alive);
             return Err((BadClientId, why));
@@ -206,10 +244,49 @@ impl Broker {
         if !device.rates.connects.admit(now) && self.limits {
             return Err((ServiceUnavailable, "more than 5 connects within a minute".to_owned()));
         }
-        if !sign_in.verifies(&device.secret, password) {
-            return Err((BadUserNamePassword, "the signature is wrong".to_owned()));
+        let secret = match sign_in.auth {
+            Auth::Token => device.tokens.get(&sign_in.cid),
+            _ => device.secret.as_ref(),
+        };
+        match secret {
+            Some(secret) if sign_in.verifies(secret, password) => Ok(sign_in),
+            Some(_) => Err((BadUserNamePassword, "the signature or the token is wrong".to_owned())),
+            None => Err((BadUserNamePassword, "the device has no such credentials".to_owned())),
         }
-        Ok(sign_in)
+    }
+
+    fn connect_to_register(
+        &mut self,
+        now: Duration,
+        conn: ConnId,
+        connect: &Connect,
+        (id, registration, signature): (&DeviceId, &Registration, &str),
+    ) {
+        let credentials = match self.register(now, id, registration, signature) {
+            Ok(credentials) => credentials,
+            Err(denied) => {
+                let code = match denied {
+                    Denied::TooFast => ConnectReturnCode::ServiceUnavailable,
+                    _ => ConnectReturnCode::BadUserNamePassword,
+                };
+                return self.refuse(conn, &connect.client_id, code, denied.to_string());
+            }
+        };
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.stage = Stage::Registered;
+            connection.deadline = now + REGISTERED_FOR;
+        }
+        // Texts alone: this cannot fail.
+        let payload = serde_json::to_vec(&credentials).unwrap_or_default();
+        self.send(conn, Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)));
+        self.send(conn, Packet::Publish(Publish::new(registration.kind.topic(), QoS::AtMostOnce, payload)));
+    }
+
+    /// Lets a device register again; its secret stays as it is.
+    pub(super) fn reset(&mut self, id: &DeviceId) -> Result<(), RequestError> {
+        let device = self.devices.get_mut(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
+        device.activated = false;
+        Ok(())
     }
 
     fn accept(&mut self, now: Duration, conn: ConnId, connect: &Connect, sign_in: &SignIn) {
@@ -232,7 +309,7 @@ impl Broker {
         device.online = Some(conn);
         let patience = Duration::from_secs(connect.keep_alive.into()) * 3 / 2;
         connection.deadline = now + patience;
-        connection.signed_in = Some(SignedIn { device: id.clone(), patience });
+        connection.stage = Stage::SignedIn(SignedIn { device: id.clone(), patience });
         let connected = Event::Connected {
             device: id.clone(),
             client_id: connect.client_id.clone(),
@@ -259,7 +336,7 @@ impl Broker {
     pub(super) fn close(&mut self, conn: ConnId, why: &str) {
         let Some(connection) = self.connections.remove(&conn) else { return };
         self.outputs.push(Output::Close(conn));
-        let Some(SignedIn { device: id, .. }) = connection.signed_in else { return };
+        let Stage::SignedIn(SignedIn { device: id, .. }) = connection.stage else { return };
         if let Some(device) = self.devices.get_mut(&id) {
             device.online = None;
             device.session.take_if(|session| !session.persistent);

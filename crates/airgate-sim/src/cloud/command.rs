@@ -35,6 +35,9 @@ pub struct Args {
     /// The platform's rates: 5 connects a minute, 30 and 10 messages a second up, 50 down
     #[arg(long, value_enum, default_value = "on")]
     limits: Limits,
+    /// Refuse registrations whose instanceId is not that of the product
+    #[arg(long)]
+    strict_instance: bool,
 }
 
 /// Runs the stand-in until SIGINT or SIGTERM.
@@ -53,6 +56,7 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         console: args.console,
         ca_file: args.ca_file,
         limits: args.limits == Limits::On,
+        strict_instance: args.strict_instance,
     })
     .await?;
     let addresses = json!({"mqtt": cloud.mqtt_addr(), "mqtts": cloud.mqtts_addr(), "ca": cloud.ca_path()});

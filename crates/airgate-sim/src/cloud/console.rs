@@ -44,6 +44,10 @@ enum Call {
         product_key: String,
         device_name: String,
     },
+    Reset {
+        product_key: String,
+        device_name: String,
+    },
     Refuse {
         product_key: Option<String>,
         device_name: Option<String>,
@@ -166,6 +170,10 @@ fn carry_out(shared: &Shared, call: Call) -> Result<Value, Box<dyn std::error::E
         Call::Kick { product_key, device_name } => {
             let kicked = shared.with(|broker, _| broker.kick(&DeviceId::new(product_key, device_name)))?;
             Ok(json!({"ok": true, "was_online": kicked}))
+        }
+        Call::Reset { product_key, device_name } => {
+            shared.with(|broker, _| broker.reset(&DeviceId::new(product_key, device_name)))?;
+            Ok(json!({"ok": true}))
         }
         Call::Refuse { product_key, device_name, count, code } => {
             let device = match (product_key, device_name) {

@@ -94,6 +94,18 @@ pub struct Product {
     pub dynamic_registration: bool,
 }
 
+impl Product {
+    /// The kind of its instance, given or told by the instance ID: enterprise instances have one, and so have new
+    /// public ones, which behave alike here.
+    pub(super) fn kind(&self) -> InstanceKind {
+        match (self.kind, &self.instance_id) {
+            (Some(kind), _) => kind,
+            (None, Some(_)) => InstanceKind::Public,
+            (None, None) => InstanceKind::OldPublic,
+        }
+    }
+}
+
 /// A device.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -49,6 +49,13 @@ pub enum Event {
         /// It came through the TLS listener.
         tls: bool,
     },
+    /// A device got credentials of its own.
+    Registered {
+        /// Who.
+        device: DeviceId,
+        /// It got a secret, and not a token for a name that need not be listed.
+        listed: bool,
+    },
     /// A CONNECT was refused.
     Refused {
         /// What it called itself.

@@ -1,8 +1,11 @@
 //! The stand-in cloud: a real MQTT broker that signs devices in as the Aliyun IoT Platform does.
 //!
 //! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), one connection per device, QoS 0 and 1, sessions
-//! with a queue, the system topics by `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to property
-//! and event posts, version reports. Not offered: registration, packages to push, HTTP, MQTT 3.1 and 5.
+//! with a queue, registration over MQTT (`register`, `regnwl`, and `connwl` to sign in then), the system topics by
+//! `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to property
+//! and event posts, version reports. Not offered: registration over HTTPS, packages to push, MQTT 3.1 and 5. Of several
+//! devices that registered under one name without a list, one is connected at a time: what the platform does is not
+//! documented.
 //!
 //! # The console
 //! `--console SOCKET` opens a Unix socket that takes one JSON object a line and answers each by one line, either
@@ -15,6 +18,7 @@
 //! | `{"do":"log"}` | `events`: the last 1000 connects, refusals, disconnects, subscriptions, version reports, dropped messages |
 //! | `{"do":"devices"}` | `devices`: `product_key`, `device_name`, `online`, `activated`, `versions`, `subscriptions`, `unacknowledged` |
 //! | `{"do":"kick","product_key":"…","device_name":"…"}` | `was_online` |
+//! | `{"do":"reset","product_key":"…","device_name":"…"}` | the device counts as never activated and may register again; its secret stays |
 //! | `{"do":"refuse","count":N,"code":C}`, with `product_key` and `device_name` for one device | the next N connects get CONNACK C (1 to 5) |
 //! | `{"do":"outage","on":true}` | all connections end, and until `"on":false` every connect gets CONNACK 3 |
 //! | `{"do":"lose_pubacks","count":N}` | the next N PUBACKs are not sent; the messages count as arrived |
@@ -26,6 +30,7 @@ mod devices;
 mod event;
 mod faults;
 mod limits;
+mod registration;
 mod server;
 mod service;
 mod session;
@@ -67,6 +72,8 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Whether the platform's rates hold: 5 connects a minute, 30 and 10 messages a second up, 50 down.
     pub limits: bool,
+    /// Whether a registration must name the instance of its product by `instanceId`.
+    pub strict_instance: bool,
 }
 
 impl Default for Options {
@@ -79,6 +86,7 @@ impl Default for Options {
             console: None,
             ca_file: None,
             limits: true,
+            strict_instance: false,
         }
     }
 }
@@ -129,7 +137,11 @@ impl Cloud {
         let (acceptor, ca_pem) = tls::acceptor()?;
         let ca = tls::CaFile::write(options.ca_file.as_deref(), &ca_pem)?;
         let console = options.console.as_deref().map(open_console).transpose()?;
-        let shared = Shared::new(Broker::new(&options.devices, options.limits));
+        let shared = {
+            let mut broker = Broker::new(&options.devices, options.limits);
+            broker.strict_instance = options.strict_instance;
+            Shared::new(broker)
+        };
         shared.tasks.spawn(server::listen(Arc::clone(&shared), plain, None));
         shared.tasks.spawn(server::listen(Arc::clone(&shared), secure, Some(acceptor)));
         let console = console.map(|(listener, socket)| {
@@ -193,6 +205,14 @@ impl Cloud {
     /// The device is unknown.
     pub fn kick(&self, product_key: &str, device_name: &str) -> Result<bool, RequestError> {
         self.shared.with(|broker, _| broker.kick(&DeviceId::new(product_key, device_name)))
+    }
+
+    /// Makes a device count as never activated, so that it may register again; its secret stays.
+    ///
+    /// # Errors
+    /// The device is unknown.
+    pub fn reset(&self, product_key: &str, device_name: &str) -> Result<(), RequestError> {
+        self.shared.with(|broker, _| broker.reset(&DeviceId::new(product_key, device_name)))
     }
 
     /// Refuses the next `count` connects, of one device or of any, with a CONNACK return code.

@@ -5,6 +5,7 @@
 
 use super::broker::{Broker, ConnId, Input, Output};
 use super::event::Event;
+use super::registration::Mint;
 use super::wire::{Wire, WireError};
 use futures_util::{SinkExt, StreamExt};
 use rumqttc::mqttbytes::v4::Packet;
@@ -49,12 +50,15 @@ struct State {
 }
 
 impl Shared {
-    pub(super) fn new(broker: Broker) -> Arc<Self> {
+    pub(super) fn new(mut broker: Broker) -> Arc<Self> {
+        let started_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // Other secrets after each start: what a client kept from an earlier one must not do by accident.
+        broker.mint = Mint::new(u64::try_from(started_at.as_nanos()).unwrap_or(u64::MAX));
         Arc::new(Shared {
             state: Mutex::new(State { broker, outgoing: HashMap::new(), last_conn: 0 }),
             events: broadcast::Sender::new(EVENTS),
             started: Instant::now(),
-            started_at: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            started_at,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         })

@@ -5,11 +5,15 @@
 //! user name  deviceName&productKey
 //! password   hex HMAC(device secret, "clientId" cid "deviceName" dn "productKey" pk ["timestamp" T])
 //! ```
+//! With `authType=connwl` the password is the token that registration gave for this cid, as it is; with
+//! `authType=register` or `regnwl` the CONNECT asks for credentials: see `registration.rs`.
+//!
 //! Source: Alibaba Cloud IoT Platform, "Establish MQTT connections over TCP". The HMAC here is written for this
 //! stand-in alone: what it tests must not share it. `securemode` is not signed, and it is not compared with the
 //! transport: what the platform does about a contradiction is not documented, and clients in the field send one.
 
 use super::devices::{DeviceId, Secret};
+use super::registration::{Kind, Registration};
 use hmac::{Hmac, KeyInit, Mac};
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 
@@ -28,6 +32,9 @@ pub(super) enum Refusal {
     /// A way of signing in that is not offered.
     #[error("authType={0} is not offered")]
     AuthType(String),
+    /// A registration lacks something, or has a securemode that is not for it.
+    #[error("a registration needs {0}")]
+    Registration(&'static str),
     /// The user name is missing or is not `deviceName&productKey`.
     #[error("the user name is not of the form deviceName&productKey")]
     UserName,
@@ -40,7 +47,9 @@ impl Refusal {
     /// The CONNACK return code: 2 for what cannot be understood, 4 for a wrong name or method.
     pub(super) fn code(&self) -> ConnectReturnCode {
         match self {
-            Refusal::ClientIdForm | Refusal::ClientIdLong | Refusal::AuthType(_) => ConnectReturnCode::BadClientId,
+            Refusal::ClientIdForm | Refusal::ClientIdLong | Refusal::AuthType(_) | Refusal::Registration(_) => {
+                ConnectReturnCode::BadClientId
+            }
             Refusal::UserName | Refusal::SignMethod(_) => ConnectReturnCode::BadUserNamePassword,
         }
     }
@@ -55,7 +64,7 @@ pub(super) enum SignMethod {
 }
 
 impl SignMethod {
-    fn parse(text: &str) -> Result<Self, Refusal> {
+    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         match text {
             "hmacmd5" => Ok(SignMethod::HmacMd5),
             "hmacsha1" => Ok(SignMethod::HmacSha1),
@@ -65,7 +74,7 @@ impl SignMethod {
     }
 
     /// Whether `password` is the HMAC of `content` in hexadecimal digits of either case.
-    fn verifies(self, secret: &Secret, content: &str, password: &str) -> bool {
+    pub(super) fn verifies(self, secret: &Secret, content: &str, password: &str) -> bool {
         let expected = match self {
             SignMethod::HmacMd5 => mac::<Hmac<md5::Md5>>(secret, content),
             SignMethod::HmacSha1 => mac::<Hmac<sha1::Sha1>>(secret, content),
@@ -81,11 +90,51 @@ fn mac<M: Mac + KeyInit>(secret: &Secret, content: &str) -> Option<String> {
     Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// How a device wants to be let in. Registration will be further variants.
+/// The HMAC-SHA256 in lower-case hexadecimal digits: also a source of texts that look random.
+pub(super) fn mac_sha256(key: &str, content: &str) -> String {
+    mac::<Hmac<sha2::Sha256>>(&key.into(), content).unwrap_or_default()
+}
+
+/// How a device wants to be let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Auth {
     /// With the secret of the device: the signature covers `timestamp` if the client ID has one.
     Direct { method: SignMethod, timestamp: Option<String> },
+    /// With the token that registration gave for the cid.
+    Token,
+    /// Not at all: it asks for credentials.
+    Register(Registration),
+}
+
+impl Auth {
+    fn parse<'a>(flag: &impl Fn(&str) -> Option<&'a str>) -> Result<Self, Refusal> {
+        let kind = match flag("authType") {
+            None => {
+                return Ok(Auth::Direct {
+                    method: SignMethod::parse(flag("signmethod").unwrap_or("hmacmd5"))?,
+                    timestamp: flag("timestamp").map(str::to_owned),
+                });
+            }
+            Some("connwl") => return Ok(Auth::Token),
+            Some("register") => Kind::Known,
+            Some("regnwl") => Kind::Unlisted,
+            Some(other) => return Err(Refusal::AuthType(other.to_owned())),
+        };
+        // The documentation names 2 or -2 by kind of instance and by year; the SDKs send 2 everywhere.
+        if !matches!(flag("securemode"), Some("2" | "-2")) {
+            return Err(Refusal::Registration("securemode=2 or securemode=-2"));
+        }
+        let method = flag("signmethod").ok_or(Refusal::Registration("signmethod"))?;
+        Ok(Auth::Register(Registration {
+            kind,
+            method: SignMethod::parse(method).map_err(|_| Refusal::Registration("a signmethod that exists"))?,
+            random: flag("random")
+                .filter(|random| !random.is_empty())
+                .ok_or(Refusal::Registration("random"))?
+                .to_owned(),
+            instance_id: flag("instanceId").map(str::to_owned),
+        }))
+    }
 }
 
 /// A CONNECT that could be understood.
@@ -95,7 +144,7 @@ pub(super) struct SignIn {
     pub(super) auth: Auth,
     /// `_ss=1`: the device has the system topics without subscribing them.
     pub(super) system_topics: bool,
-    cid: String,
+    pub(super) cid: String,
 }
 
 impl SignIn {
@@ -117,24 +166,20 @@ impl SignIn {
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| value)
         };
-        if let Some(kind) = flag("authType") {
-            return Err(Refusal::AuthType(kind.to_owned()));
-        }
         let (device_name, product_key) = user_name.split_once('&').ok_or(Refusal::UserName)?;
         Ok(SignIn {
             device: DeviceId::new(product_key, device_name),
-            auth: Auth::Direct {
-                method: SignMethod::parse(flag("signmethod").unwrap_or("hmacmd5"))?,
-                timestamp: flag("timestamp").map(str::to_owned),
-            },
+            auth: Auth::parse(&flag)?,
             system_topics: flag("_ss") == Some("1"),
             cid: cid.to_owned(),
         })
     }
 
-    /// Whether the password is the signature that the device's secret gives.
+    /// Whether the password is the signature that the secret gives, or the token itself. A registration is never let in.
     pub(super) fn verifies(&self, secret: &Secret, password: &str) -> bool {
         match &self.auth {
+            Auth::Token => secret.bytes() == password.as_bytes(),
+            Auth::Register(_) => false,
             Auth::Direct { method, timestamp } => {
                 let DeviceId { product_key, device_name } = &self.device;
                 let mut content = format!("clientId{}deviceName{device_name}productKey{product_key}", self.cid);

@@ -151,7 +151,10 @@ async fn property_post_is_answered_without_subscribe_when_the_client_id_says_ss_
 }
 
 /// A TLS connection to the stand-in under one of its names, trusting its CA and nothing else.
-async fn tls(cloud: &Cloud, name: &'static str) -> std::io::Result<Client<tokio_rustls::client::TlsStream<TcpStream>>> {
+pub(crate) async fn tls(
+    cloud: &Cloud,
+    name: &'static str,
+) -> std::io::Result<Client<tokio_rustls::client::TlsStream<TcpStream>>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cloud.ca_path()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -7,4 +7,6 @@ mod connections;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod registration;
+#[cfg(test)]
 mod sign_in;
