@@ -23,6 +23,9 @@ pub struct Args {
     /// Where to serve MQTT over TLS; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     tls_listen: String,
+    /// Where to serve HTTP, plain and over TLS; port 0 takes a free one
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
+    http_listen: String,
     /// The products and devices it knows, in TOML
     #[arg(long, value_name = "FILE")]
     devices: PathBuf,
@@ -52,6 +55,7 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let cloud = Cloud::start(Options {
         listen: args.listen,
         tls_listen: args.tls_listen,
+        http_listen: args.http_listen,
         devices: Devices::load(&args.devices)?,
         console: args.console,
         ca_file: args.ca_file,
@@ -59,7 +63,9 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         strict_instance: args.strict_instance,
     })
     .await?;
-    let addresses = json!({"mqtt": cloud.mqtt_addr(), "mqtts": cloud.mqtts_addr(), "ca": cloud.ca_path()});
+    let addresses = json!({
+        "mqtt": cloud.mqtt_addr(), "mqtts": cloud.mqtts_addr(), "http": cloud.http_addr(), "ca": cloud.ca_path()
+    });
     println!("{addresses}");
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -3,7 +3,7 @@
 //! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), one connection per device, QoS 0 and 1, sessions
 //! with a queue, registration over MQTT (`register`, `regnwl`, and `connwl` to sign in then), the system topics by
 //! `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to property
-//! and event posts, version reports. Not offered: registration over HTTPS, packages to push, MQTT 3.1 and 5. Of several
+//! and event posts, version reports. registration over HTTPS (`POST /auth/register/device`). Not offered: packages to push, MQTT 3.1 and 5. Of several
 //! devices that registered under one name without a list, one is connected at a time: what the platform does is not
 //! documented.
 //!
@@ -29,8 +29,10 @@ pub(crate) mod console;
 mod devices;
 mod event;
 mod faults;
+mod http;
 mod limits;
 mod registration;
+mod registration_http;
 mod server;
 mod service;
 mod session;
@@ -50,7 +52,7 @@ pub use traffic::{Delivery, RequestError};
 use broker::{Broker, Message};
 use bytes::Bytes;
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
-use server::Shared;
+use server::{Protocol, Shared};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,6 +66,8 @@ pub struct Options {
     pub listen: String,
     /// `HOST:PORT` of the TLS listener; port 0 takes a free one.
     pub tls_listen: String,
+    /// `HOST:PORT` of the HTTP listener, which also speaks TLS; port 0 takes a free one.
+    pub http_listen: String,
     /// What is known of products and devices; `Devices::load` reads a file.
     pub devices: Devices,
     /// Where to open the console; nowhere when none.
@@ -81,7 +85,8 @@ impl Default for Options {
         let any = "127.0.0.1:0".to_owned();
         Options {
             listen: any.clone(),
-            tls_listen: any,
+            tls_listen: any.clone(),
+            http_listen: any,
             devices: Devices::default(),
             console: None,
             ca_file: None,
@@ -115,6 +120,7 @@ pub struct Cloud {
     shared: Arc<Shared>,
     mqtt: SocketAddr,
     mqtts: SocketAddr,
+    http: SocketAddr,
     ca: tls::CaFile,
     _console: Option<console::Socket>,
 }
@@ -134,6 +140,7 @@ impl Cloud {
         options.devices.check()?;
         let (plain, mqtt) = bind(&options.listen).await?;
         let (secure, mqtts) = bind(&options.tls_listen).await?;
+        let (web, http) = bind(&options.http_listen).await?;
         let (acceptor, ca_pem) = tls::acceptor()?;
         let ca = tls::CaFile::write(options.ca_file.as_deref(), &ca_pem)?;
         let console = options.console.as_deref().map(open_console).transpose()?;
@@ -142,13 +149,14 @@ impl Cloud {
             broker.strict_instance = options.strict_instance;
             Shared::new(broker)
         };
-        shared.tasks.spawn(server::listen(Arc::clone(&shared), plain, None));
-        shared.tasks.spawn(server::listen(Arc::clone(&shared), secure, Some(acceptor)));
+        shared.tasks.spawn(server::listen(Arc::clone(&shared), plain, Protocol::Mqtt));
+        shared.tasks.spawn(server::listen(Arc::clone(&shared), secure, Protocol::Mqtts(acceptor.clone())));
+        shared.tasks.spawn(server::listen(Arc::clone(&shared), web, Protocol::Http(acceptor)));
         let console = console.map(|(listener, socket)| {
             shared.tasks.spawn(console::listen(Arc::clone(&shared), listener));
             socket
         });
-        Ok(Cloud { shared, mqtt, mqtts, ca, _console: console })
+        Ok(Cloud { shared, mqtt, mqtts, http, ca, _console: console })
     }
 
     /// Where plain MQTT is served.
@@ -159,6 +167,11 @@ impl Cloud {
     /// Where MQTT over TLS is served.
     pub fn mqtts_addr(&self) -> SocketAddr {
         self.mqtts
+    }
+
+    /// Where HTTP is served, plain and over TLS.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http
     }
 
     /// The PEM file with the certificate of the CA that signed the server's; gone after the stand-in is dropped,

@@ -5,6 +5,7 @@
 
 use super::broker::{Broker, ConnId, Input, Output};
 use super::event::Event;
+use super::http;
 use super::registration::Mint;
 use super::wire::{Wire, WireError};
 use futures_util::{SinkExt, StreamExt};
@@ -28,7 +29,7 @@ const OUTGOING: usize = 2048;
 const EVENTS: usize = 8192;
 
 /// How long a TLS handshake, or writing the last packets to a connection that is being closed, may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long to wait after `accept` failed, as it does when file descriptors run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -130,18 +131,30 @@ impl Shared {
     }
 }
 
-/// Accepts connections until the end; with `tls`, after a handshake.
-pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+/// What a listener serves.
+#[derive(Clone)]
+pub(super) enum Protocol {
+    /// MQTT over plain TCP.
+    Mqtt,
+    /// MQTT over TLS.
+    Mqtts(TlsAcceptor),
+    /// HTTP, plain or over TLS, as the client begins.
+    Http(TlsAcceptor),
+}
+
+/// Accepts connections until the end.
+pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, protocol: Protocol) {
     while let Some(accepted) = shared.stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, _)) => {
                 // Small packets must not wait for each other; without it everything works, but late.
                 let _ = stream.set_nodelay(true);
-                let (task, tls) = (Arc::clone(&shared), tls.clone());
+                let (task, protocol) = (Arc::clone(&shared), protocol.clone());
                 shared.tasks.spawn(async move {
-                    match tls {
-                        None => serve(&task, stream, false).await,
-                        Some(acceptor) => serve_tls(&task, stream, &acceptor).await,
+                    match protocol {
+                        Protocol::Mqtt => serve(&task, stream, false).await,
+                        Protocol::Mqtts(acceptor) => serve_tls(&task, stream, &acceptor).await,
+                        Protocol::Http(acceptor) => http::serve(&task, stream, &acceptor).await,
                     }
                 });
             }

@@ -4,9 +4,11 @@ use crate::client::{Client, DN, PK, SECRET, SOON, cloud, signed, topic, up};
 use airgate_sim::cloud::{Cloud, Delivery, Devices, Event, Options, Qos};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Subscribe, SubscribeReasonCode};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
 
@@ -151,10 +153,16 @@ async fn property_post_is_answered_without_subscribe_when_the_client_id_says_ss_
 }
 
 /// A TLS connection to the stand-in under one of its names, trusting its CA and nothing else.
-pub(crate) async fn tls(
+pub(crate) async fn tls(cloud: &Cloud, name: &'static str) -> std::io::Result<Client<TlsStream<TcpStream>>> {
+    tls_to(cloud, cloud.mqtts_addr(), name).await.map(Client::over)
+}
+
+/// The same to any of its listeners, for any protocol.
+pub(crate) async fn tls_to(
     cloud: &Cloud,
+    address: SocketAddr,
     name: &'static str,
-) -> std::io::Result<Client<tokio_rustls::client::TlsStream<TcpStream>>> {
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cloud.ca_path()).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -162,9 +170,8 @@ pub(crate) async fn tls(
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let stream = TcpStream::connect(cloud.mqtts_addr()).await.unwrap();
-    let connected = TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name).unwrap(), stream).await;
-    connected.map(Client::over)
+    let stream = TcpStream::connect(address).await.unwrap();
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name).unwrap(), stream).await
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ fn command() -> Command {
 fn command_tells_where_it_listens_and_its_console_answers_each_call() {
     let dir = tempfile::tempdir().unwrap();
     let mut sim = Sim::start(dir.path());
-    for name in ["mqtt", "mqtts"] {
+    for name in ["mqtt", "mqtts", "http"] {
         let address: std::net::SocketAddr = sim.said[name].as_str().unwrap().parse().unwrap();
         assert!(std::net::TcpStream::connect(address).is_ok(), "{name}");
     }

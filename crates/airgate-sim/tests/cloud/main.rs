@@ -7,6 +7,8 @@ mod connections;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod http;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod sign_in;
