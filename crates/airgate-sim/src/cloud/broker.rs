@@ -18,6 +18,7 @@ use super::devices::{self, DeviceId, Product, Secret};
 use super::event::{Event, Journal};
 use super::faults::Faults;
 use super::limits::Rates;
+use super::ota::Packages;
 use super::registration::{Denied, Mint, Registration};
 use super::session::Session;
 use super::sign_in::{Auth, SignIn};
@@ -132,6 +133,7 @@ pub(super) struct Broker {
     /// A registration must name the instance of its product.
     pub(super) strict_instance: bool,
     pub(super) mint: Mint,
+    pub(super) packages: Packages,
     pub(super) products: HashMap<String, Product>,
     pub(super) devices: HashMap<DeviceId, Device>,
     connections: HashMap<ConnId, Connection>,
@@ -154,6 +156,7 @@ impl Broker {
             limits,
             strict_instance: false,
             mint: Mint::default(),
+            packages: Packages::default(),
             products: known.products.iter().map(|p| (p.product_key.clone(), p.clone())).collect(),
             devices,
             connections: HashMap::new(),
@@ -324,6 +327,7 @@ impl Broker {
             self.send(conn, Packet::Publish(publish));
         }
         self.pump(now, id);
+        self.offer_packages(now, id);
     }
 
     fn refuse(&mut self, conn: ConnId, client_id: &str, code: ConnectReturnCode, why: String) {

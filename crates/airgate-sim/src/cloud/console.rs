@@ -5,6 +5,7 @@ use super::broker::{Message, Qos};
 use super::connack_code;
 use super::devices::DeviceId;
 use super::event::Received;
+use super::ota::Package;
 use super::server::Shared;
 use super::traffic::RequestError;
 use base64::Engine as _;
@@ -44,6 +45,7 @@ enum Call {
         product_key: String,
         device_name: String,
     },
+    Ota(Package),
     Reset {
         product_key: String,
         device_name: String,
@@ -170,6 +172,10 @@ fn carry_out(shared: &Shared, call: Call) -> Result<Value, Box<dyn std::error::E
         Call::Kick { product_key, device_name } => {
             let kicked = shared.with(|broker, _| broker.kick(&DeviceId::new(product_key, device_name)))?;
             Ok(json!({"ok": true, "was_online": kicked}))
+        }
+        Call::Ota(package) => {
+            let pushed = shared.with(|broker, now| broker.add_package(now, package))?;
+            Ok(json!({"ok": true, "pushed": pushed}))
         }
         Call::Reset { product_key, device_name } => {
             shared.with(|broker, _| broker.reset(&DeviceId::new(product_key, device_name)))?;

@@ -13,8 +13,16 @@
 //! device_name = "861551056421746"
 //! device_secret = "…"
 //! activated = false              # set by the first sign-in
+//!
+//! [[ota]]
+//! product_key = "a1X2bEnP82z"
+//! device_name = "…"              # absent: all devices of the product
+//! module = "default"
+//! version = "1.1.0"
+//! file = "/path/of/the/package"
 //! ```
 
+use super::ota::Package;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -131,9 +139,9 @@ pub struct Devices {
     /// The devices.
     #[serde(default, rename = "device")]
     pub devices: Vec<Device>,
-    /// Packages to push; known by name so that the refusal can say what is the matter.
+    /// Packages to push.
     #[serde(default)]
-    ota: Vec<toml::Table>,
+    pub ota: Vec<Package>,
 }
 
 /// What is wrong with a devices file.
@@ -142,6 +150,14 @@ pub enum DevicesError {
     /// It cannot be read.
     #[error("cannot read the devices file {path}: {error}")]
     Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The file of a package cannot be read.
+    #[error("cannot read {path}, the file of a package in [[ota]]: {error}")]
+    Package {
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -199,9 +215,6 @@ impl Devices {
     /// Whether all names can be names, are unique, and refer to what exists.
     pub(super) fn check(&self) -> Result<(), DevicesError> {
         let wrong = |what: String| Err(DevicesError::Contradiction(what));
-        if !self.ota.is_empty() {
-            return wrong("[[ota]] is not offered: packages need the HTTP listener; remove these sections".to_owned());
-        }
         let mut products = HashSet::new();
         for product in &self.products {
             let key = &product.product_key;
@@ -231,6 +244,11 @@ impl Devices {
             }
             if !names.insert((product_key, device_name)) {
                 return wrong(format!("device {product_key}/{device_name} is there twice"));
+            }
+        }
+        for Package { product_key, version, .. } in &self.ota {
+            if !products.contains(product_key) {
+                return wrong(format!("ota {version}: there is no [[product]] with product_key {product_key}"));
             }
         }
         Ok(())
@@ -281,8 +299,9 @@ mod tests {
     }
 
     #[test]
-    fn ota_sections_are_refused_with_the_reason() {
-        assert!(error("[[ota]]\nversion='1'\n").contains("not offered"));
+    fn package_of_an_unknown_product_or_without_a_file_is_told() {
+        assert!(error("[[ota]]\nversion='1'\nproduct_key='x'\nfile='f'\n").contains("[[product]]"));
+        assert!(error("[[ota]]\nversion='1'\nproduct_key='x'\n").contains("file"));
     }
 
     #[test]

@@ -90,6 +90,17 @@ pub enum Event {
         /// Which.
         version: String,
     },
+    /// A device tells how far an upgrade has come.
+    Progress {
+        /// Who.
+        device: DeviceId,
+        /// Of what; `default` is the whole firmware.
+        module: String,
+        /// 1 to 100 percent; -1 to -4 are failures.
+        step: String,
+        /// In its own words.
+        desc: String,
+    },
     /// A message from or to a device was dropped, as the platform does without telling the device.
     Dropped {
         /// From or to whom.

@@ -1,10 +1,10 @@
-//! The HTTP listener: registration over HTTPS. One port speaks TLS and plain HTTP: the first byte tells which.
+//! The HTTP listener: registration over HTTPS, and the files of packages. One port speaks TLS and plain HTTP: the first byte tells which.
 //!
 //! HTTP/1.1 as clients of the platform use it: a head, a body of known length, one answer after another.
 
 use super::registration_http;
 use super::server::{PATIENCE, Shared};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -25,6 +25,7 @@ struct Request {
     method: String,
     path: String,
     body: Vec<u8>,
+    range: Option<String>,
     keep_alive: bool,
 }
 
@@ -32,7 +33,20 @@ struct Request {
 #[derive(Debug, PartialEq, Eq)]
 struct Response {
     status: &'static str,
-    body: Vec<u8>,
+    /// `Content-Range`.
+    range: Option<String>,
+    content_type: &'static str,
+    body: Bytes,
+}
+
+impl Response {
+    fn new(status: &'static str, content_type: &'static str, body: impl Into<Bytes>) -> Self {
+        Response { status, range: None, content_type, body: body.into() }
+    }
+
+    fn error(status: &'static str) -> Self {
+        Response::new(status, "text/plain", status)
+    }
 }
 
 /// Why a request cannot be read: the status that says so.
@@ -73,7 +87,7 @@ async fn converse(shared: &Shared, mut stream: impl AsyncRead + AsyncWrite + Unp
         let request = match read(&mut stream, &mut buffer).await? {
             Some(Ok(request)) => request,
             Some(Err(Unreadable(status))) => {
-                stream.write_all(&encode(&Response { status, body: Vec::new() }, false)).await?;
+                stream.write_all(&encode(&Response::error(status), false)).await?;
                 return stream.shutdown().await;
             }
             None => return Ok(()),
@@ -134,6 +148,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Head>, Unreadable> {
         method: head.method.unwrap_or_default().to_owned(),
         path: target.split('?').next().unwrap_or_default().to_owned(),
         body: Vec::new(),
+        range: field("Range").and_then(|value| std::str::from_utf8(value).ok()).map(str::to_owned),
         keep_alive: head.version == Some(1) && !closes,
     };
     Ok(Some(Head { request, length, body_length }))
@@ -143,18 +158,45 @@ fn answer(shared: &Shared, request: &Request) -> Response {
     match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/auth/register/device") => {
             let body = shared.with(|broker, now| registration_http::answer(broker, now, &request.body));
-            Response { status: "200 OK", body }
+            Response::new("200 OK", "application/json;charset=utf-8", body)
         }
-        (_, "/auth/register/device") => Response { status: "405 Method Not Allowed", body: Vec::new() },
-        _ => Response { status: "404 Not Found", body: Vec::new() },
+        (_, "/auth/register/device") => Response::error("405 Method Not Allowed"),
+        ("GET", path) => {
+            let index = path.strip_prefix("/ota/").and_then(|index| index.parse().ok());
+            match index.and_then(|index| shared.with(|broker, _| broker.packages.bytes(index))) {
+                Some(bytes) => download(bytes, request.range.as_deref()),
+                None => Response::error("404 Not Found"),
+            }
+        }
+        _ => Response::error("404 Not Found"),
     }
 }
 
+/// A file, or the range of it that is asked for: `bytes=FIRST-LAST`, `bytes=FIRST-`, `bytes=-COUNT`. Of a range that
+/// cannot be read the standard says that it is ignored.
+fn download(bytes: Bytes, range: Option<&str>) -> Response {
+    let binary = "application/octet-stream";
+    let total = bytes.len();
+    let parsed = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')).and_then(|pair| match pair {
+        ("", count) => Some((total.saturating_sub(count.parse().ok()?), total)),
+        (first, "") => Some((first.parse().ok()?, total)),
+        (first, last) => Some((first.parse().ok()?, last.parse::<usize>().ok()?.saturating_add(1).min(total))),
+    });
+    let Some((first, end)) = parsed else { return Response::new("200 OK", binary, bytes) };
+    if first >= end {
+        let range = Some(format!("bytes */{total}"));
+        return Response { range, ..Response::error("416 Range Not Satisfiable") };
+    }
+    let range = Some(format!("bytes {first}-{}/{total}", end - 1));
+    Response { range, ..Response::new("206 Partial Content", binary, bytes.slice(first..end)) }
+}
+
 /// The C SDK looks for exactly `Content-Length`.
-fn encode(Response { status, body }: &Response, keep_alive: bool) -> Vec<u8> {
+fn encode(Response { status, range, content_type, body }: &Response, keep_alive: bool) -> Vec<u8> {
     let connection = if keep_alive { "keep-alive" } else { "close" };
+    let range = range.as_ref().map_or_else(String::new, |range| format!("Content-Range: {range}\r\n"));
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json;charset=utf-8\r\nContent-Length: {}\r\nConnection: {connection}\r\n\r\n",
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nAccept-Ranges: bytes\r\n{range}Content-Length: {}\r\nConnection: {connection}\r\n\r\n",
         body.len()
     );
     [head.as_bytes(), body].concat()

@@ -3,7 +3,8 @@
 //! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), one connection per device, QoS 0 and 1, sessions
 //! with a queue, registration over MQTT (`register`, `regnwl`, and `connwl` to sign in then), the system topics by
 //! `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to property
-//! and event posts, version reports. registration over HTTPS (`POST /auth/register/device`). Not offered: packages to push, MQTT 3.1 and 5. Of several
+//! and event posts, version reports. registration over HTTPS (`POST /auth/register/device`). Packages are pushed after a version
+//! report that differs, and served at `/ota/…` (`Range` included). Not offered: MQTT 3.1 and 5. Of several
 //! devices that registered under one name without a list, one is connected at a time: what the platform does is not
 //! documented.
 //!
@@ -18,6 +19,7 @@
 //! | `{"do":"log"}` | `events`: the last 1000 connects, refusals, disconnects, subscriptions, version reports, dropped messages |
 //! | `{"do":"devices"}` | `devices`: `product_key`, `device_name`, `online`, `activated`, `versions`, `subscriptions`, `unacknowledged` |
 //! | `{"do":"kick","product_key":"…","device_name":"…"}` | `was_online` |
+//! | `{"do":"ota","product_key":"…","device_name":"…","module":"…","version":"…","file":"PATH"}`; without `device_name` for all, `module` is `default` when absent | `pushed`: how many devices it went to at once: those online that reported another version. Others get it after their next report |
 //! | `{"do":"reset","product_key":"…","device_name":"…"}` | the device counts as never activated and may register again; its secret stays |
 //! | `{"do":"refuse","count":N,"code":C}`, with `product_key` and `device_name` for one device | the next N connects get CONNACK C (1 to 5) |
 //! | `{"do":"outage","on":true}` | all connections end, and until `"on":false` every connect gets CONNACK 3 |
@@ -31,6 +33,7 @@ mod event;
 mod faults;
 mod http;
 mod limits;
+mod ota;
 mod registration;
 mod registration_http;
 mod server;
@@ -46,6 +49,7 @@ pub use broker::Qos;
 pub use command::{Args, run};
 pub use devices::{Device, DeviceId, Devices, DevicesError, InstanceKind, Product, Secret};
 pub use event::{Event, Received};
+pub use ota::Package;
 pub use tls::TlsError;
 pub use traffic::{Delivery, RequestError};
 
@@ -147,6 +151,11 @@ impl Cloud {
         let shared = {
             let mut broker = Broker::new(&options.devices, options.limits);
             broker.strict_instance = options.strict_instance;
+            broker.packages.serve_at(http);
+            for package in options.devices.ota {
+                let file = package.file.clone();
+                broker.packages.add(package).map_err(|error| DevicesError::Package { path: file, error })?;
+            }
             Shared::new(broker)
         };
         shared.tasks.spawn(server::listen(Arc::clone(&shared), plain, Protocol::Mqtt));
@@ -226,6 +235,14 @@ impl Cloud {
     /// The device is unknown.
     pub fn reset(&self, product_key: &str, device_name: &str) -> Result<(), RequestError> {
         self.shared.with(|broker, _| broker.reset(&DeviceId::new(product_key, device_name)))
+    }
+
+    /// Adds a package and pushes it to the devices that are online and reported another version; to how many.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the rate or the queue is full.
+    pub fn ota(&self, package: Package) -> Result<usize, RequestError> {
+        self.shared.with(|broker, now| broker.add_package(now, package))
     }
 
     /// Refuses the next `count` connects, of one device or of any, with a CONNACK return code.

@@ -4,6 +4,7 @@
 //! They go out at QoS 0, as the documentation says of the clock and leaves open for the rest.
 
 use super::devices::DeviceId;
+use super::ota::DEFAULT_MODULE;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;
@@ -17,6 +18,11 @@ pub(super) enum Service {
     Reply { topic: String, payload: Vec<u8> },
     /// The device reports which version of a module it runs.
     Version { module: String, version: String },
+    /// The device tells how far an upgrade has come.
+    Progress { module: String, step: String, desc: String },
+    /// The device asks for a package; the answer goes to the topic and carries the ID of the request,
+    /// which is JSON as it came.
+    Firmware { topic: String, module: String, request: String },
     /// It is addressed to the platform, which cannot make sense of it.
     Refused(String),
 }
@@ -30,7 +36,11 @@ pub(super) fn serve(device: &DeviceId, topic: &str, payload: &[u8], now: Duratio
     if topic == format!("/ota/device/inform/{product_key}/{device_name}") {
         return version(payload);
     }
+    if topic == format!("/ota/device/progress/{product_key}/{device_name}") {
+        return progress(payload);
+    }
     match topic.strip_prefix(&format!("/sys/{product_key}/{device_name}/")) {
+        Some("thing/ota/firmware/get") => firmware(topic, payload),
         Some(method) if method.starts_with("thing/event/") && method.ends_with("/post") => post(topic, method, payload),
         _ => Service::None,
     }
@@ -89,9 +99,57 @@ struct InformParams {
 fn version(payload: &[u8]) -> Service {
     match serde_json::from_slice::<Inform>(payload) {
         Ok(Inform { params: InformParams { version, module } }) => {
-            Service::Version { module: module.unwrap_or_else(|| "default".to_owned()), version }
+            Service::Version { module: module.unwrap_or_else(|| DEFAULT_MODULE.to_owned()), version }
         }
         Err(error) => Service::Refused(format!("not a version report: {error}")),
+    }
+}
+
+#[derive(Deserialize)]
+struct Progress {
+    params: ProgressParams,
+}
+
+#[derive(Deserialize)]
+struct ProgressParams {
+    step: String,
+    #[serde(default)]
+    desc: String,
+    #[serde(default)]
+    module: Option<String>,
+}
+
+fn progress(payload: &[u8]) -> Service {
+    match serde_json::from_slice::<Progress>(payload) {
+        Ok(Progress { params: ProgressParams { step, desc, module } }) => {
+            Service::Progress { module: module.unwrap_or_else(|| DEFAULT_MODULE.to_owned()), step, desc }
+        }
+        Err(error) => Service::Refused(format!("not a progress report: {error}")),
+    }
+}
+
+/// A request for a package: the ID is a number with some clients, and the module may be null or absent.
+#[derive(Deserialize)]
+struct FirmwareRequest {
+    id: Box<RawValue>,
+    #[serde(default)]
+    params: FirmwareParams,
+}
+
+#[derive(Deserialize, Default)]
+struct FirmwareParams {
+    #[serde(default)]
+    module: Option<String>,
+}
+
+fn firmware(topic: &str, payload: &[u8]) -> Service {
+    match serde_json::from_slice::<FirmwareRequest>(payload) {
+        Ok(FirmwareRequest { id, params }) => Service::Firmware {
+            topic: format!("{topic}_reply"),
+            module: params.module.unwrap_or_else(|| DEFAULT_MODULE.to_owned()),
+            request: id.get().to_owned(),
+        },
+        Err(error) => Service::Refused(format!("6207, not a request for a package: {error}")),
     }
 }
 

@@ -46,6 +46,14 @@ pub enum RequestError {
     /// 1000 messages wait for the device already.
     #[error("1000 messages wait for {0} already")]
     QueueFull(DeviceId),
+    /// The file of a package cannot be read.
+    #[error("cannot read {file}: {error}")]
+    File {
+        /// Which.
+        file: String,
+        /// What the system said.
+        error: String,
+    },
     /// A CONNACK return code by which nothing can be refused.
     #[error("{0} is no return code of a refusal: 1 to 5")]
     BadCode(u8),
@@ -128,14 +136,29 @@ impl Broker {
                 if let Some(device) = self.devices.get_mut(id) {
                     device.versions.insert(module.clone(), version.clone());
                 }
-                self.tell(Event::Version { device: id.clone(), module, version });
-            }
-            Service::Reply { topic, payload } => {
-                let reply = Message { topic: topic.clone(), payload: payload.into(), qos: Qos::AtMostOnce };
-                if let Err(error) = self.publish(now, id, reply) {
-                    self.drop_message(id, topic, &error.to_string());
+                self.tell(Event::Version { device: id.clone(), module: module.clone(), version });
+                if let Some(push) = self.upgrade(now, id, &module) {
+                    self.send_down(now, id, push);
                 }
             }
+            Service::Progress { module, step, desc } => {
+                self.tell(Event::Progress { device: id.clone(), module, step, desc });
+            }
+            Service::Firmware { topic, module, request } => {
+                let payload = self.firmware(id, &module, &request).into();
+                self.send_down(now, id, Message { topic, payload, qos: Qos::AtMostOnce });
+            }
+            Service::Reply { topic, payload } => {
+                self.send_down(now, id, Message { topic, payload: payload.into(), qos: Qos::AtMostOnce });
+            }
+        }
+    }
+
+    /// Publishes what nobody waits for the result of: a failure is logged.
+    pub(super) fn send_down(&mut self, now: Duration, id: &DeviceId, message: Message) {
+        let topic = message.topic.clone();
+        if let Err(error) = self.publish(now, id, message) {
+            self.drop_message(id, topic, &error.to_string());
         }
     }
 

@@ -79,6 +79,9 @@ fn command_tells_where_it_listens_and_its_console_answers_each_call() {
     assert_eq!(sim.ask(&call(json!({"do": "kick"}))), json!({"ok": true, "was_online": false}));
     let publish = call(json!({"do": "publish", "topic": topic("get"), "payload": "x", "qos": 1}));
     assert_eq!(sim.ask(&publish), json!({"ok": true, "delivery": "offline"}));
+    assert_eq!(sim.ask(&call(json!({"do": "reset"}))), json!({"ok": true}));
+    let package = call(json!({"do": "ota", "version": "2", "file": dir.path().join("devices.toml")}));
+    assert_eq!(sim.ask(&package), json!({"ok": true, "pushed": 0}));
     let known = &sim.ask(r#"{"do":"devices"}"#)["devices"][0];
     assert_eq!(
         (&known["device_name"], &known["online"], &known["activated"]),
@@ -99,6 +102,8 @@ fn console_answers_what_it_cannot_do_with_the_reason_and_goes_on() {
         ("nonsense", "not a call"),
         (r#"{"do":"fly"}"#, "expected one of"),
         (r#"{"do":"refuse","count":1,"code":0}"#, "1 to 5"),
+        (r#"{"do":"reset","product_key":"p","device_name":"d"}"#, "no device p/d"),
+        (r#"{"do":"ota","product_key":"p","version":"2","file":"/missing"}"#, "/missing"),
         (r#"{"do":"kick","product_key":"p","device_name":"d"}"#, "no device p/d"),
         (r#"{"do":"publish","product_key":"p","device_name":"d","topic":"t","payload":"x","qos":2}"#, "0 or 1"),
         (r#"{"do":"publish","product_key":"p","device_name":"d","topic":"t"}"#, "payload"),

@@ -9,6 +9,8 @@ mod console;
 #[cfg(test)]
 mod http;
 #[cfg(test)]
+mod ota;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod sign_in;
