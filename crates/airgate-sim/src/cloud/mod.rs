@@ -1,12 +1,14 @@
 //! The stand-in cloud: a real MQTT broker that signs devices in as the Aliyun IoT Platform does.
 //!
-//! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), one connection per device, QoS 0 and 1, sessions
-//! with a queue, registration over MQTT (`register`, `regnwl`, and `connwl` to sign in then), the system topics by
-//! `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to property
-//! and event posts, version reports. registration over HTTPS (`POST /auth/register/device`). Packages are pushed after a version
-//! report that differs, and served at `/ota/…` (`Range` included). Not offered: MQTT 3.1 and 5. Of several
-//! devices that registered under one name without a list, one is connected at a time: what the platform does is not
-//! documented.
+//! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), registration over MQTT (`register`, `regnwl`, and
+//! then `connwl` to sign in) and over HTTPS (`POST /auth/register/device`), one connection per device, QoS 0 and 1,
+//! sessions with a queue, the system topics by `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to
+//! property and event posts, tags and logs, version reports. Packages are pushed after a version report that differs,
+//! given when asked for, and served at `https://HTTP/ota/…`, ranges included.
+//!
+//! Not offered: answers to desired values, configuration and shadow, gateways, packages over MQTT, MQTT 3.1 and 5. Of
+//! several devices that registered under one name without a list, one is connected at a time: what the platform does
+//! is not documented.
 //!
 //! # The console
 //! `--console SOCKET` opens a Unix socket that takes one JSON object a line and answers each by one line, either

@@ -41,9 +41,16 @@ pub(super) fn serve(device: &DeviceId, topic: &str, payload: &[u8], now: Duratio
     }
     match topic.strip_prefix(&format!("/sys/{product_key}/{device_name}/")) {
         Some("thing/ota/firmware/get") => firmware(topic, payload),
-        Some(method) if method.starts_with("thing/event/") && method.ends_with("/post") => post(topic, method, payload),
+        Some(method) if is_answered(method) => post(topic, method, payload),
         _ => Service::None,
     }
+}
+
+/// The methods that are answered by success alone: posts, tags, and logs.
+/// Source: Alibaba Cloud IoT Platform, "Alink protocol".
+fn is_answered(method: &str) -> bool {
+    let is_event = method.starts_with("thing/event/") && method.ends_with("/post");
+    is_event || matches!(method, "thing/deviceinfo/update" | "thing/deviceinfo/delete" | "thing/log/post")
 }
 
 /// The request of a device for the time. Source: Alibaba Cloud IoT Platform, "NTP service".
@@ -234,6 +241,24 @@ mod tests {
             text,
             r#"{"deviceSendTime":"17","serverRecvTime":"1571724098000","serverSendTime":"1571724098000"}"#
         );
+    }
+
+    #[test]
+    fn posts_tags_and_logs_are_answered_on_the_topic_of_each() {
+        for method in [
+            "thing/event/property/post",
+            "thing/event/property/batch/post",
+            "thing/event/property/history/post",
+            "thing/event/alarm/post",
+            "thing/deviceinfo/update",
+            "thing/deviceinfo/delete",
+            "thing/log/post",
+        ] {
+            let asked = format!("/sys/pk/dn/{method}");
+            let (topic, text) = answer(&asked, r#"{"id":"7","params":[]}"#);
+            assert_eq!(topic, format!("{asked}_reply"));
+            assert!(text.contains(&format!(r#""method":"{}""#, method.replace('/', "."))), "{text}");
+        }
     }
 
     #[test]
