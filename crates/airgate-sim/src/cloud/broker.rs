@@ -134,6 +134,8 @@ pub(super) struct Broker {
     pub(super) strict_instance: bool,
     pub(super) mint: Mint,
     pub(super) packages: Packages,
+    /// The ID of the last request to a device.
+    pub(super) last_request: u32,
     pub(super) products: HashMap<String, Product>,
     pub(super) devices: HashMap<DeviceId, Device>,
     connections: HashMap<ConnId, Connection>,
@@ -157,6 +159,7 @@ impl Broker {
             strict_instance: false,
             mint: Mint::default(),
             packages: Packages::default(),
+            last_request: 0,
             products: known.products.iter().map(|p| (p.product_key.clone(), p.clone())).collect(),
             devices,
             connections: HashMap::new(),

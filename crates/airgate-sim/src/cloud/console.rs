@@ -46,6 +46,17 @@ enum Call {
         device_name: String,
     },
     Ota(Package),
+    Set {
+        product_key: String,
+        device_name: String,
+        params: Value,
+    },
+    Service {
+        product_key: String,
+        device_name: String,
+        service: String,
+        params: Value,
+    },
     Reset {
         product_key: String,
         device_name: String,
@@ -177,6 +188,12 @@ fn carry_out(shared: &Shared, call: Call) -> Result<Value, Box<dyn std::error::E
             let pushed = shared.with(|broker, now| broker.add_package(now, package))?;
             Ok(json!({"ok": true, "pushed": pushed}))
         }
+        Call::Set { product_key, device_name, params } => {
+            request(shared, &DeviceId::new(product_key, device_name), "property/set", &params)
+        }
+        Call::Service { product_key, device_name, service, params } => {
+            request(shared, &DeviceId::new(product_key, device_name), &service, &params)
+        }
         Call::Reset { product_key, device_name } => {
             shared.with(|broker, _| broker.reset(&DeviceId::new(product_key, device_name)))?;
             Ok(json!({"ok": true}))
@@ -200,6 +217,11 @@ fn carry_out(shared: &Shared, call: Call) -> Result<Value, Box<dyn std::error::E
             Ok(json!({"ok": true}))
         }
     }
+}
+
+fn request(shared: &Shared, id: &DeviceId, service: &str, params: &Value) -> Result<Value, Box<dyn std::error::Error>> {
+    let (request, delivery) = shared.with(|broker, now| broker.request(now, id, service, params))?;
+    Ok(json!({"ok": true, "id": request.to_string(), "delivery": delivery}))
 }
 
 /// A message as the console shows it: bytes that are no text in base64.

@@ -22,6 +22,8 @@
 //! | `{"do":"devices"}` | `devices`: `product_key`, `device_name`, `online`, `activated`, `versions`, `subscriptions`, `unacknowledged` |
 //! | `{"do":"kick","product_key":"…","device_name":"…"}` | `was_online` |
 //! | `{"do":"ota","product_key":"…","device_name":"…","module":"…","version":"…","file":"PATH"}`; without `device_name` for all, `module` is `default` when absent | `pushed`: how many devices it went to at once: those online that reported another version. Others get it after their next report |
+//! | `{"do":"set","product_key":"…","device_name":"…","params":{…}}` | sets properties: `id` of the request, `delivery` as above; the reply is among `received` |
+//! | `{"do":"service","product_key":"…","device_name":"…","service":"…","params":{…}}` | calls a service without waiting: the same |
 //! | `{"do":"reset","product_key":"…","device_name":"…"}` | the device counts as never activated and may register again; its secret stays |
 //! | `{"do":"refuse","count":N,"code":C}`, with `product_key` and `device_name` for one device | the next N connects get CONNACK C (1 to 5) |
 //! | `{"do":"outage","on":true}` | all connections end, and until `"on":false` every connect gets CONNACK 3 |

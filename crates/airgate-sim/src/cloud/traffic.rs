@@ -162,6 +162,25 @@ impl Broker {
         }
     }
 
+    /// Sends a thing model request to a device, and tells its ID: `thing/service/property/set`, or a service of its
+    /// own that is called without waiting. Source: Alibaba Cloud IoT Platform, "Alink protocol".
+    pub(super) fn request(
+        &mut self,
+        now: Duration,
+        id: &DeviceId,
+        service: &str,
+        params: &serde_json::Value,
+    ) -> Result<(u32, Delivery), RequestError> {
+        self.last_request = self.last_request.wrapping_add(1);
+        let request = self.last_request;
+        let method = format!("thing.service.{}", service.replace('/', "."));
+        let payload =
+            serde_json::json!({"id": request.to_string(), "version": "1.0", "params": params, "method": method});
+        let topic = format!("/sys/{}/{}/thing/service/{service}", id.product_key, id.device_name);
+        let message = Message { topic, payload: payload.to_string().into(), qos: Qos::AtLeastOnce };
+        self.publish(now, id, message).map(|delivery| (request, delivery))
+    }
+
     fn drop_message(&mut self, device: &DeviceId, topic: String, why: &str) {
         self.tell(Event::Dropped { device: device.clone(), topic, why: why.to_owned() });
     }

@@ -80,6 +80,11 @@ fn command_tells_where_it_listens_and_its_console_answers_each_call() {
     let publish = call(json!({"do": "publish", "topic": topic("get"), "payload": "x", "qos": 1}));
     assert_eq!(sim.ask(&publish), json!({"ok": true, "delivery": "offline"}));
     assert_eq!(sim.ask(&call(json!({"do": "reset"}))), json!({"ok": true}));
+    for (verb, id) in
+        [(json!({"do": "set", "params": {"a": 1}}), "1"), (json!({"do": "service", "service": "s", "params": {}}), "2")]
+    {
+        assert_eq!(sim.ask(&call(verb)), json!({"ok": true, "id": id, "delivery": "offline"}));
+    }
     let package = call(json!({"do": "ota", "version": "2", "file": dir.path().join("devices.toml")}));
     assert_eq!(sim.ask(&package), json!({"ok": true, "pushed": 0}));
     let known = &sim.ask(r#"{"do":"devices"}"#)["devices"][0];

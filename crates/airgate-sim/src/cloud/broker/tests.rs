@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{PubAck, Publish, Subscribe, SubscribeFilter, SubscribeReasonCode, Unsubscribe};
 
+mod requests;
+
 const SECOND: Duration = Duration::from_secs(1);
 const UPDATE: &str = "/pk/dn/user/update";
 const GET: &str = "/pk/dn/user/get";
@@ -467,23 +469,4 @@ proptest! {
             prop_assert_eq!(signed_in, online);
         }
     }
-}
-
-#[test]
-fn registered_connection_ends_after_15_s_whatever_the_device_sends_and_stays_until_then() {
-    let mut world = World::new(true);
-    let product = world.broker.products.get_mut("pk").unwrap();
-    (product.product_secret, product.dynamic_registration) = (Some("ps".into()), true);
-    let conn = ConnId(1);
-    world.input(conn, Input::Opened { tls: true });
-    let mut connect = Connect::new("c|securemode=2,authType=register,random=7,signmethod=hmacmd5|");
-    // HMAC-MD5 with the key `ps` over `deviceNamedn` `productKeypk` `random7`, computed elsewhere.
-    connect.set_login("dn&pk", "772cbe9a263b3286d1b0981e82a0c553");
-    assert_eq!(world.packet(conn, Packet::Connect(connect)).len(), 2, "CONNACK and the credentials");
-    world.now += 14 * SECOND;
-    assert_eq!(world.packet(conn, Packet::PingReq), [Output::Send(conn, Packet::PingResp)]);
-    assert_eq!(world.packet(conn, up(UPDATE, QoS::AtLeastOnce, 1)), [], "it is not signed in");
-    assert_eq!(world.input(conn, Input::Deadline), []);
-    world.now += SECOND;
-    assert_eq!(world.input(conn, Input::Deadline), [Output::Close(conn)]);
 }
