@@ -42,6 +42,7 @@ mod route;
 mod shell;
 mod throttle;
 mod tls;
+mod wire;
 
 pub use cli::{Args, run};
 pub use console::ask;

@@ -168,6 +168,8 @@ pub struct Profile {
     pub sms_echo: bool,
     /// `+CMS ERROR` has words, whatever `AT+CMEE` says.
     pub cms_in_words: bool,
+    /// `AT+IPR` is 0 from the factory, as the manual has it: the module finds the rate, and says nothing before.
+    pub auto_baud: bool,
     /// Bytes are lost this long after the first one that wakes a sleeping module.
     #[serde(with = "millis")]
     pub wake_time: Duration,
@@ -247,6 +249,7 @@ impl Profile {
             cache_form: CacheForm::Bare,
             nitz: Nitz::FourDigits,
             clock_zone: ClockZone::Utc,
+            auto_baud: false,
             wake_time: Duration::from_millis(30),
             sim_busy: Duration::ZERO,
             late_sim_needs_reset: true,

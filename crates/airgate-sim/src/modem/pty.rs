@@ -11,12 +11,15 @@ use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+/// The rate of a pty that no host has set one on: no host would want it.
+const NO_RATE: u32 = 50;
+
 /// An open pty. The link is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct Pty {
     master: AsyncFd<OwnedFd>,
     /// Held open so that the line survives a host that closes it.
-    _slave: OwnedFd,
+    slave: OwnedFd,
     slave_path: PathBuf,
     link: Option<PathBuf>,
 }
@@ -32,18 +35,25 @@ impl Pty {
         let slave = open(&slave_path, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())?;
         let mut termios = tcgetattr(&slave)?;
         termios.make_raw();
+        termios.set_speed(NO_RATE)?;
         tcsetattr(&slave, OptionalActions::Now, &termios)?;
         fcntl_setfl(&master, OFlags::NONBLOCK)?;
         if let Some(link) = link {
             place_link(&slave_path, link)?;
         }
         let master = register(master)?;
-        Ok(Self { master, _slave: slave, slave_path, link: link.map(Path::to_owned) })
+        Ok(Self { master, slave, slave_path, link: link.map(Path::to_owned) })
     }
 
     /// Where a host opens the line.
     pub(super) fn path(&self) -> &Path {
         self.link.as_deref().unwrap_or(&self.slave_path)
+    }
+
+    /// The rate that a host has set, bits per second; `None` as long as none has.
+    pub(super) fn host_rate(&self) -> Option<u32> {
+        let rate = tcgetattr(&self.slave).ok()?.output_speed();
+        (rate != NO_RATE).then_some(rate)
     }
 
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {

@@ -19,6 +19,7 @@ use super::net::Net;
 use super::pty::Pty;
 use super::record::Record;
 use super::throttle::Throttle;
+use super::wire;
 
 /// Bytes that may wait for a host that does not read; more are lost, as on a line without flow control.
 const BACKLOG_MAX: usize = 64 * 1024;
@@ -175,7 +176,18 @@ impl Shell {
         let now = self.now();
         self.counters.from_host.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         self.record.line(now, '>', bytes);
+        let rate = self.host_rate();
+        self.module.set_host_rate(rate);
+        let bytes = match rate {
+            Some(rate) if !self.module.hunts() => &wire::heard(bytes, rate, self.receiving.baud()),
+            _ => bytes,
+        };
         self.module.receive(bytes, now);
+    }
+
+    /// The rate that the host has set on its side of the line.
+    fn host_rate(&self) -> Option<u32> {
+        self.pty.as_ref().and_then(|pty| pty.host_rate())
     }
 
     fn left(&mut self, bytes: &[u8]) {
@@ -225,7 +237,14 @@ impl Shell {
                     if !bytes.is_empty() {
                         queue.push_front(Item::Bytes(bytes));
                     }
-                    return Some((self.sending.pass(piece.len(), self.now()), piece));
+                    let through = self.sending.pass(piece.len(), self.now());
+                    let piece = match self.host_rate() {
+                        Some(rate) => Bytes::from(wire::heard(&piece, self.sending.baud(), rate)),
+                        None => piece,
+                    };
+                    if !piece.is_empty() {
+                        return Some((through, piece));
+                    }
                 }
             }
         }

@@ -18,6 +18,11 @@ impl Throttle {
         Self { baud, free_at: Duration::ZERO }
     }
 
+    /// The rate of the line, 0 for a line without one.
+    pub(super) fn baud(&self) -> u32 {
+        self.baud
+    }
+
     /// A line without pace stays so.
     pub(super) fn set_baud(&mut self, baud: u32) {
         if self.baud != 0 {

@@ -38,7 +38,10 @@ impl Engine {
         match step {
             Step::Banner => {
                 self.sender.rate(self.settings.baud, self.now);
+                // The mask ROM knows nothing of auto-baud.
+                self.hunt_ended();
                 self.transmit(ROM_BANNER);
+                self.hunt_started();
                 let next = if self.upgrade.pending().is_some() { Step::Install(0) } else { Step::Ready };
                 self.after(BANNER_TO_RDY, Timer::Boot(next));
             }

@@ -9,11 +9,6 @@ use super::parse::Form;
 use super::settings::Settings;
 use super::timers::Timer;
 
-/// Rates that `AT+IPR` takes beside 0. Source: the vendor's IPR page.
-const RATES: &[u32] =
-    &[600, 1200, 2400, 4800, 9600, 14_400, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800, 921_600];
-/// Of these, the slowest and the fastest that auto-baud finds.
-const AUTO_RATES: std::ops::RangeInclusive<u32> = 600..=230_400;
 /// From the `OK` of a restart command to the restart.
 const OK_TO_REBOOT: Duration = Duration::from_millis(50);
 /// Time to write flash. Source: time-stamped log of `AT+UPGRADE="PERIOD",60`.
@@ -70,31 +65,6 @@ impl Engine {
 
     fn version(&mut self) {
         self.info(&self.profile.version.clone());
-    }
-
-    /// `OK` still goes out at the old rate, hence the new one is set behind it.
-    fn rate(&mut self, form: &Form) -> Outcome {
-        match form {
-            Form::Read => self.info(&format!("+IPR: {}", self.settings.ipr)),
-            Form::Test => {
-                let list =
-                    |rates: &mut dyn Iterator<Item = &u32>| rates.map(u32::to_string).collect::<Vec<_>>().join(",");
-                let auto = list(&mut RATES.iter().filter(|rate| AUTO_RATES.contains(rate)));
-                let all = list(&mut RATES.iter());
-                self.info(&format!("+IPR: ({auto}),(0,{all})"));
-            }
-            Form::Set(args) => {
-                let rate = args.at_most(1)?.number(0, 0..=u32::MAX)?;
-                if rate != 0 && !RATES.contains(&rate) {
-                    return Err(Fault::RANGE);
-                }
-                self.settings.ipr = rate;
-                // Auto-baud stays at the rate at which the host speaks.
-                self.settings.baud = if rate == 0 { self.settings.baud } else { rate };
-            }
-            Form::Plain => return Err(Fault::Error),
-        }
-        Ok(Flow::Next)
     }
 }
 

@@ -190,9 +190,7 @@ impl Engine {
     /// The line is complete: carry it out after the turnaround.
     fn begin(&mut self) {
         self.input.mode = Mode::Busy;
-        let characters = if self.setup.baud == 0 { 0 } else { self.settings.baud };
-        let two_characters = Duration::from_micros(u64::from(20_000_000_u32.checked_div(characters).unwrap_or(0)));
-        let delay = self.setup.turnaround.max(Duration::from_millis(1)) + two_characters;
+        let delay = self.setup.turnaround.max(Duration::from_millis(1)) + self.two_characters();
         self.after(delay, Timer::Execute);
     }
 

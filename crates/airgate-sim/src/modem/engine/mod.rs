@@ -4,6 +4,7 @@
 //! [`Engine::wake_at`] is reached, and take what is to be done with [`Engine::next_output`] after every call.
 //! What the engine never does is described in `LIFECYCLE.md` beside this file.
 
+mod baud;
 mod bearer;
 mod boot;
 mod change;
@@ -37,6 +38,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::profile::Profile;
+use baud::Hunt;
 use bearer::Bearer;
 pub use change::{Change, Network};
 use commands::Line;
@@ -238,6 +240,7 @@ pub struct Engine {
     radio: Radio,
     mqtt: Mqtt,
     clock: Clock,
+    hunt: Hunt,
     sim: Sim,
     sleep: Sleep,
     sms: Sms,
@@ -273,6 +276,7 @@ impl Engine {
             radio: Radio::default(),
             mqtt: Mqtt::new(&profile),
             clock: Clock::default(),
+            hunt: Hunt::default(),
             sim: Sim::new(setup.pin.as_deref(), &setup.puk),
             sleep: Sleep::default(),
             sms: Sms::default(),
@@ -294,7 +298,8 @@ impl Engine {
     pub fn receive(&mut self, bytes: &[u8], now: Duration) {
         self.advance(now);
         if now >= self.hears_from && self.hears_bytes() {
-            self.take_bytes(bytes);
+            let trained = if self.hunts() { self.train(bytes) } else { 0 };
+            self.take_bytes(bytes.get(trained..).unwrap_or_default());
         }
         self.flush();
     }

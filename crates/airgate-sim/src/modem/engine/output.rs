@@ -60,6 +60,9 @@ impl Sender {
 impl Engine {
     /// Sends bytes as they are, in one piece or torn.
     pub(super) fn transmit(&mut self, bytes: &[u8]) {
+        if self.hunts() {
+            return self.untold(bytes);
+        }
         self.line_busy();
         let mut at = self.sender.last().max(self.now);
         let Some(pause) = self.profile.tear else {

@@ -23,6 +23,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn factory(profile: &Profile, baud: u32) -> Self {
         let baud = if baud == 0 { DEFAULT_BAUD } else { baud };
-        Self { echo: true, cmee: profile.cmee, ipr: baud, baud, ifc: (0, 0), creg: 0, cgreg: 0, cereg: 0 }
+        let ipr = if profile.auto_baud { 0 } else { baud };
+        Self { echo: true, cmee: profile.cmee, ipr, baud, ifc: (0, 0), creg: 0, cgreg: 0, cereg: 0 }
     }
 }
