@@ -50,6 +50,11 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         config::WhenFull::Refuse => outbox::WhenFull::Refuse,
         config::WhenFull::DropOldest => outbox::WhenFull::DropOldest,
     };
+    options.max_messages = config.outbox.max_messages.unwrap_or(u64::MAX);
+    options.max_age = Some(config.outbox.max_age);
+    options.min_free = config.outbox.min_free;
+    // A share is 0 to 1.
+    options.fresh_percent = (config.outbox.live_share * 100.0).round() as u32;
     let (outbox, opened) = Outbox::open(options)?;
     tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
     let listener = Listener::open(&config.local.socket).await?;
@@ -84,7 +89,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         link: session.status.clone(),
         clock: session.clock.clone(),
         module: uplink.status(),
-        outbox: outbox.status(),
+        outbox: outbox.clone(),
         router: router.status(),
     };
     let accounts = Accounts::read();

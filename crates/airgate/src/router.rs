@@ -241,8 +241,7 @@ impl Router {
 
     /// The message as it leaves: under its route's name and with its route's policy.
     ///
-    /// It expires only when somebody said so. An age that nobody asked for would have to be measured by a clock that
-    /// many a host sets only after it has accepted the first messages.
+    /// It expires only when somebody said so; `now_unix_ms` is the outbox's time, which does not jump.
     pub fn outgoing(&self, publish: Publish, uid: u32, now_unix_ms: u64) -> outbox::Message {
         let route = self.routes.iter().find(|route| matches(&route.from, &publish.topic));
         let ttl = publish.ttl_s.map(|s| Duration::from_secs(u64::from(s.get())));

@@ -2,7 +2,7 @@
 //!
 //! Each room tells what it knows in a `watch` of its own; here they are put together when somebody asks.
 
-use crate::outbox::{DiskHealth, OutboxStatus};
+use crate::outbox::{DiskHealth, Outbox, OutboxStatus};
 use crate::router::RouterStatus;
 use crate::session::clock;
 use airgate_proto::{Device, Link, LinkState};
@@ -90,7 +90,7 @@ pub struct Sources {
     /// The module.
     pub module: watch::Receiver<air780e::status::Status>,
     /// The outbox.
-    pub outbox: watch::Receiver<OutboxStatus>,
+    pub outbox: Outbox,
     /// The programs.
     pub router: watch::Receiver<RouterStatus>,
 }
@@ -106,7 +106,7 @@ impl Sources {
             "clock": self.time(),
             "module": module(&self.port, &self.module.borrow()),
             "line": line(&self.module.borrow()),
-            "outbox": outbox(&self.outbox.borrow(), unix_ms()),
+            "outbox": outbox(&self.outbox.status().borrow(), self.outbox.now_ms()),
             "programs": programs(&self.router.borrow()),
         })
     }
@@ -118,7 +118,7 @@ impl Sources {
 
     /// In one line, for `systemctl status`.
     pub fn line(&self) -> String {
-        let (link, module, outbox) = (self.link.borrow(), self.module.borrow(), self.outbox.borrow());
+        let (link, module, outbox) = (self.link.borrow(), self.module.borrow(), self.outbox.status().borrow().clone());
         let state = match (link.state, &link.trouble) {
             (LinkState::Online, _) => "online".to_owned(),
             (LinkState::Offline, Some(trouble)) => format!("offline: {}", trouble.message),
@@ -174,10 +174,11 @@ fn line(status: &air780e::status::Status) -> Value {
     })
 }
 
-fn outbox(status: &OutboxStatus, now_unix_ms: u64) -> Value {
+fn outbox(status: &OutboxStatus, now_ms: u64) -> Value {
     let disk = match &status.disk {
         DiskHealth::Ok => "ok".to_owned(),
         DiskHealth::Failing { reason } => format!("failing: {reason}"),
+        DiskHealth::Low { free } => format!("low: only {free} bytes are free, nothing new is accepted"),
     };
     json!({
         "queued": status.queued,
@@ -187,7 +188,7 @@ fn outbox(status: &OutboxStatus, now_unix_ms: u64) -> Value {
         "acknowledged": status.settled_total,
         "dropped": status.dropped_total,
         "unreadable": status.unreadable,
-        "oldest_age_ms": status.oldest_age_ms(now_unix_ms),
+        "oldest_age_ms": status.oldest_age_ms(now_ms),
         "disk": disk,
     })
 }

@@ -69,7 +69,10 @@ impl List {
         let outbox = &config.outbox;
         self.set("outbox.dir", path(&outbox.dir));
         self.set("outbox.max_bytes", units::show_size(outbox.max_bytes));
+        self.some("outbox.max_messages", outbox.max_messages.and_then(|most| i64::try_from(most).ok()));
         self.set("outbox.max_age", units::show_duration(outbox.max_age));
+        self.set("outbox.min_free", units::show_size(outbox.min_free));
+        self.set("outbox.live_share", outbox.live_share);
         self.set(
             "outbox.when_full",
             match outbox.when_full {

@@ -72,7 +72,10 @@ const TLS: &[Key] = &[Key::new("verify", Kind::Switch), Key::new("ca_file", Kind
 pub(super) const OUTBOX: &[Key] = &[
     Key::new("dir", Kind::Path),
     Key::new("max_bytes", Kind::Size(MIB, 1 << 40)),
-    Key::new("max_age", Kind::Duration(1_000, 3_650 * DAY)).later(),
+    Key::new("max_messages", Kind::Number(1, 1 << 40)),
+    Key::new("max_age", Kind::Duration(1_000, 3_650 * DAY)),
+    Key::new("min_free", Kind::Size(0, 1 << 50)),
+    Key::new("live_share", Kind::Fraction),
     Key::new("when_full", Kind::Word(&["drop_oldest", "refuse"])),
     Key::new("commit_window_ms", Kind::Number(0, 1_000)),
 ];
@@ -114,5 +117,5 @@ pub(super) const APP: &[Key] = &[
     Key::new("subscribe", Kind::List(&Kind::Filter)),
     Key::new("operator", Kind::Switch),
     Key::new("rate", Kind::Rate).later(),
-    Key::new("max_queued_bytes", Kind::Size(1, 1 << 40)).later(),
+    Key::new("max_queued_bytes", Kind::Size(1, 1 << 40)),
 ];

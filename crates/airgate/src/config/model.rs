@@ -122,15 +122,21 @@ pub enum Reset {
 }
 
 /// `[outbox]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outbox {
     /// Where it keeps its files.
     pub dir: PathBuf,
     /// The most that it takes on the disk, in bytes: 1 MiB to 1 TiB.
     pub max_bytes: u64,
+    /// The most messages in it; `None`: no bound of its own.
+    pub max_messages: Option<u64>,
     /// How long a message may wait: 1 s to 10 years.
     pub max_age: Duration,
-    /// What happens when `max_bytes` is reached.
+    /// While less is free on the file system, in bytes, new messages are refused.
+    pub min_free: u64,
+    /// The share of the line for fresh messages while older ones wait too, 0 to 1.
+    pub live_share: f64,
+    /// What happens when `max_bytes` or `max_messages` is reached.
     pub when_full: WhenFull,
     /// How long an acceptance may wait to share an fsync: 0 to 1 s.
     pub commit_window: Duration,
@@ -141,7 +147,10 @@ impl Default for Outbox {
         Self {
             dir: "/var/lib/airgate/outbox".into(),
             max_bytes: 64 << 20,
+            max_messages: None,
             max_age: Duration::from_secs(7 * 86_400),
+            min_free: 4 << 20,
+            live_share: 0.5,
             when_full: WhenFull::DropOldest,
             commit_window: Duration::from_millis(10),
         }

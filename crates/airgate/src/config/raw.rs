@@ -99,7 +99,10 @@ pub(super) struct TlsTable {
 pub(super) struct Outbox {
     pub(super) dir: Option<PathBuf>,
     pub(super) max_bytes: Option<u64>,
+    pub(super) max_messages: Option<u64>,
     pub(super) max_age: Option<u64>,
+    pub(super) min_free: Option<u64>,
+    pub(super) live_share: Option<f64>,
     pub(super) when_full: Option<String>,
     pub(super) commit_window_ms: Option<u64>,
 }

@@ -9,7 +9,7 @@ use super::cloud::Calls;
 use super::rights::{Caller, Use};
 use crate::outbox::{AcceptError, Accepted, Notice};
 use crate::router::{FILTERS_PER_PROGRAM, ProgramId, WAITING_PER_PROGRAM};
-use crate::status::{DAEMON, unix_ms};
+use crate::status::DAEMON;
 use airgate_proto::{
     Code, Done, Dropped, Event, Hello, Id, LineBuffer, LineTooLong, Op, Publish, Refusal, Reply, Request, VERSION,
     parse_line,
@@ -204,10 +204,11 @@ impl Connection {
             // Subscribed before the message can possibly be sent.
             self.notices.get_or_insert_with(|| self.door.outbox.notices());
         }
-        let message = self.door.router.outgoing(publish, self.caller.uid, unix_ms());
+        let message = self.door.router.outgoing(publish, self.caller.uid, self.door.outbox.now_ms());
         let outbox = self.door.outbox.clone();
+        let bound = self.door.rights.max_queued_bytes(&self.caller);
         self.pending.push(Box::pin(async move {
-            let (reply, end) = match outbox.accept(message).await {
+            let (reply, end) = match outbox.accept_within(message, bound).await {
                 Ok(Accepted { seq, duplicate, settled }) => {
                     let end = if settled { Confirm::Now(seq) } else { Confirm::Later(seq) };
                     (Reply::Ok(Done { seq: Some(seq), duplicate, ..Done::new(id) }), end)
@@ -353,7 +354,12 @@ fn not_accepted(id: Id, error: &AcceptError) -> Refusal {
         AcceptError::Invalid { field: "payload", .. } => (Code::PayloadTooLarge, "split it, or compress it"),
         AcceptError::Invalid { field: "topic", .. } => (Code::BadTopic, "use a shorter topic"),
         AcceptError::Invalid { .. } | AcceptError::KeyWithoutAcknowledgement => (Code::BadField, ""),
-        AcceptError::Full { .. } => (Code::OutboxFull, "keep the message and try again when some are sent"),
+        AcceptError::Full { .. } | AcceptError::TooMany { .. } | AcceptError::ProgramFull { .. } => {
+            (Code::OutboxFull, "keep the message and try again when some are sent")
+        }
+        AcceptError::LowSpace { .. } => {
+            (Code::OutboxFull, "keep the message, free some space on the disk, and try again")
+        }
         AcceptError::Disk { .. } => (Code::Internal, "nothing was accepted; keep the message and try again later"),
         AcceptError::Closed => (Code::Internal, "the daemon stops; try again in a moment"),
     };

@@ -42,6 +42,7 @@ struct Grant {
     publish: Vec<String>,
     subscribe: Vec<String>,
     operator: bool,
+    max_queued_bytes: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,7 @@ impl Rights {
             publish: app.publish.clone(),
             subscribe: app.subscribe.clone(),
             operator: app.operator,
+            max_queued_bytes: app.max_queued_bytes,
         };
         Self { grants: (!apps.is_empty()).then(|| apps.iter().map(grant).collect()) }
     }
@@ -103,6 +105,11 @@ impl Rights {
     /// Whether `caller` may use the raw console and change the daemon's state.
     pub fn is_operator(&self, caller: &Caller) -> bool {
         caller.uid == 0 || self.of(caller).any(|grant| grant.operator)
+    }
+
+    /// The most that messages of `caller` may take on the disk, in bytes: the least of what its tables say. Root has none.
+    pub fn max_queued_bytes(&self, caller: &Caller) -> Option<u64> {
+        self.of(caller).filter(|_| caller.uid != 0).filter_map(|grant| grant.max_queued_bytes).min()
     }
 
     /// What `caller` may use, for a hint.

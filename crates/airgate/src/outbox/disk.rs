@@ -14,13 +14,18 @@ use super::log::{Log, Written};
 use super::message::Message;
 use super::options::Options;
 use super::record::{Accept, Record};
+use super::recover::CLOCK_FILE;
 use super::segment::file_name;
 use super::shared::{DiskHealth, Shared, State};
 
-/// The longest sleep while something is to expire: the clock may be set meanwhile, and nobody tells.
+/// The longest sleep while something is to expire: a host that sleeps meanwhile does not wake us.
 const CLOCK_DOUBT: Duration = Duration::from_secs(60);
 /// When settlements could not be written, how soon to try again: not sooner, or a full disk would cost a core.
 const RETRY: Duration = Duration::from_secs(1);
+/// How soon to ask again while too little is left.
+const LOW_PAUSE: Duration = Duration::from_secs(10);
+/// So many bytes written are a reason to ask again what is left.
+const SPACE_STEP: u64 = 1 << 20;
 
 pub(super) enum Job {
     Accept(AcceptJob),
@@ -52,6 +57,16 @@ pub(super) struct Writer {
     pub(super) lock: Option<DirLock>,
     /// When what was jotted down is to be made durable, or what could not be written is tried again.
     pub(super) notes_due: Option<Instant>,
+    pub(super) space: Space,
+    /// Whether the host's clock was known to be right when the time was last kept.
+    pub(super) anchored: Option<bool>,
+}
+
+/// When the file system was last asked what it has left.
+#[derive(Debug, Default)]
+pub(super) struct Space {
+    asked: Option<Instant>,
+    written: u64,
 }
 
 /// Nobody can ask any more.
@@ -61,6 +76,8 @@ impl Writer {
     /// Works until it is closed or nobody is left to ask.
     pub(super) fn run(mut self) {
         self.commit(Vec::new(), None);
+        self.look_at_space();
+        self.keep_time();
         self.tidy();
         let reply = loop {
             let until = self.patience();
@@ -72,6 +89,7 @@ impl Writer {
                 Some(Job::Accept(first)) => self.gather(first),
                 Some(Job::Close(reply)) => break Some(reply),
                 Some(Job::Wake) | None if !self.is_due() => {
+                    self.look_at_space();
                     self.jot();
                     continue;
                 }
@@ -79,12 +97,18 @@ impl Writer {
             };
             self.commit(jobs, None);
             self.tidy();
+            self.look_at_space();
+            if self.anchored == Some(false) {
+                self.keep_time();
+            }
             if close.is_some() {
                 break close;
             }
         };
         self.commit(Vec::new(), None);
         self.tidy();
+        self.anchored = None;
+        self.keep_time();
         self.lock = None;
         if let Some(reply) = reply {
             let _ = reply.send(());
@@ -109,8 +133,10 @@ impl Writer {
         if unwritten > 0 && self.notes_due.is_none() {
             self.notes_due = Some(Instant::now() + self.options.settle_delay);
         }
+        let low = matches!(self.shared.status.borrow().disk, DiskHealth::Low { .. });
+        let space = low.then(|| Instant::now() + LOW_PAUSE);
         let expiry = expiry.map(|ms| Instant::now() + Duration::from_millis(ms).min(CLOCK_DOUBT));
-        [self.notes_due, expiry].into_iter().flatten().min()
+        [self.notes_due, expiry, space].into_iter().flatten().min()
     }
 
     /// Whether something is to be written although nobody waits for it.
@@ -165,6 +191,7 @@ impl Writer {
         }
         match self.log.write(&records, ceiling, !reaches) {
             Ok(written) => {
+                self.space.written += written.spans.iter().map(|(_, len)| u64::from(*len)).sum::<u64>();
                 self.shared.with(|state, _| {
                     drop(rooms);
                     keep(state, &group, &accepts, &notes, &written, reserve, carry);
@@ -234,6 +261,38 @@ impl Writer {
         }
     }
 
+    /// Asks what the file system has left: not more often than it can matter.
+    fn look_at_space(&mut self) {
+        let min_free = self.options.min_free;
+        let recent = self.space.asked.is_some_and(|at| at.elapsed() < RETRY) && self.space.written < SPACE_STEP;
+        if min_free == 0 || recent {
+            return;
+        }
+        self.space = Space { asked: Some(Instant::now()), written: 0 };
+        // One that does not say is not full.
+        let free = self.log.files.free(&self.log.dir).unwrap_or(u64::MAX);
+        self.shared.with(|state, _| {
+            state.free = free;
+            match state.disk {
+                DiskHealth::Ok if free < min_free => state.disk = DiskHealth::Low { free },
+                DiskHealth::Low { .. } if free < min_free => state.disk = DiskHealth::Low { free },
+                DiskHealth::Low { .. } => state.disk = DiskHealth::Ok,
+                _ => {}
+            }
+        });
+    }
+
+    /// Keeps the time: at the start, once the host's clock is known to be right, and at the end.
+    fn keep_time(&mut self) {
+        let anchor = self.shared.anchor();
+        if self.anchored == Some(anchor.known_good()) {
+            return;
+        }
+        self.anchored = Some(anchor.known_good());
+        // Without it, messages live longer after the next start of the host, which is no harm.
+        let _ = self.log.files.replace(&self.log.dir.join(CLOCK_FILE), &anchor.encode());
+    }
+
     fn told(&self, what: &str, result: std::io::Result<()>) -> bool {
         if let Err(error) = &result {
             let reason = format!("{what}: {error}");
@@ -271,6 +330,7 @@ fn keep(
     }
     for ((offered, accept), (offset, len)) in group.iter().zip(accepts).zip(&written.spans) {
         state.index.accepted(Extent { segment: written.segment, offset: *offset, len: *len }, accept);
+        state.index.on_its_way(offered.message.uid, offered.message.weight() as u64, false);
         state.cache.insert(offered.seq, offered.message.clone());
         state.answer(offered.seq, &Ok(()));
     }
@@ -279,12 +339,15 @@ fn keep(
     if let Some(carry) = carry {
         state.index.carried(carry);
     }
-    state.disk = DiskHealth::Ok;
+    if !matches!(state.disk, DiskHealth::Low { .. }) {
+        state.disk = DiskHealth::Ok;
+    }
 }
 
 fn refuse(state: &mut State, group: &[Offered], notes: Vec<Note>, reason: String) {
     state.index.return_notes(notes);
     for offered in group {
+        state.index.on_its_way(offered.message.uid, offered.message.weight() as u64, false);
         state.index.refused(offered.seq);
         state.answer(offered.seq, &Err(AcceptError::Disk { reason: reason.clone() }));
     }

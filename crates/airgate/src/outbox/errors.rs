@@ -81,6 +81,32 @@ pub enum AcceptError {
         /// The bound.
         max_bytes: u64,
     },
+    /// As many messages wait as may.
+    #[error("the outbox is full: {max_messages} messages wait; wait until some are sent, or raise max_messages")]
+    TooMany {
+        /// The bound.
+        max_messages: u64,
+    },
+    /// The program's own messages take all that they may.
+    #[error(
+        "this program's messages that wait take {queued} of {max_queued_bytes} bytes; wait until some are sent, or raise its max_queued_bytes"
+    )]
+    ProgramFull {
+        /// What they take, in bytes.
+        queued: u64,
+        /// The bound, in bytes.
+        max_queued_bytes: u64,
+    },
+    /// The file system has too little left.
+    #[error(
+        "only {free} bytes are free on the disk, and {min_free} are to stay free: free some space, or lower min_free"
+    )]
+    LowSpace {
+        /// What is free, in bytes.
+        free: u64,
+        /// What is to stay free, in bytes.
+        min_free: u64,
+    },
     /// The outbox was closed.
     #[error("the outbox is closed: the daemon is stopping")]
     Closed,

@@ -23,6 +23,10 @@ pub(super) trait Files: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Makes the directory's own entries durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Puts a small file in the place of another, whole and durable.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Bytes that the file system has left for us.
+    fn free(&self, dir: &Path) -> io::Result<u64>;
 }
 
 /// A segment that is being written.
@@ -78,6 +82,20 @@ impl Files for RealFiles {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let new = path.with_extension("new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        fs::rename(&new, path)?;
+        path.parent().map_or(Ok(()), |dir| self.sync_dir(dir))
+    }
+
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        let found = rustix::fs::statvfs(dir)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 }
 

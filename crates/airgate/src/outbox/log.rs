@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::files::{Files, SegmentFile};
 use super::record::Record;
-use super::segment::{Head, file_name};
+use super::segment::{Head, VERSION, file_name};
 
 /// The segment that is being written.
 pub(super) struct Active {
@@ -124,7 +124,7 @@ impl Log {
         let number = self.next_number;
         self.next_number = number.checked_add(1).ok_or_else(|| io::Error::other("segment numbers are used up"))?;
         let file = self.files.create(&self.dir.join(file_name(number)))?;
-        Ok(Active { head: Head { number, salt: (self.salt)() }, file, len: 0 })
+        Ok(Active { head: Head { number, salt: (self.salt)(), version: VERSION }, file, len: 0 })
     }
 
     /// A group failed. What it left is cut away. After a failed fsync nobody knows what the kernel still holds of the

@@ -5,9 +5,9 @@
 //! invariants. The index is pure; two threads touch the disk, one to write and one to read, so that an fsync of seconds
 //! stalls nothing but the acceptances that wait for it.
 //!
-//! Not here yet, and where it goes: bounds on bytes, age and free space with their policies (asked in `Index::offer`, a
-//! reason of their own in [`DropReason`]); compaction (one more source of records beside `Index::finished`).
+//! Not here yet, and where it goes: compaction (one more source of records beside `Index::finished`).
 
+mod clock;
 mod disk;
 mod errors;
 mod files;
@@ -28,14 +28,15 @@ use std::thread;
 
 use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 
+pub use clock::{Clock, HostTime, SystemClock};
 pub use errors::{AcceptError, Notice, OpenError};
 pub use message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
-pub use options::{Clock, Options, SystemClock, WhenFull};
+pub use options::{Options, WhenFull};
 pub use record::{DropReason, RECORD_MAX};
 pub use recover::Opened;
 pub use shared::{DiskHealth, OutboxStatus};
 
-use disk::{AcceptJob, Job, Offered, Writer};
+use disk::{AcceptJob, Job, Offered, Space, Writer};
 use files::{DirLock, Files, RealFiles};
 use index::{Next, Offer};
 use reader::{ReadFault, ReadJob};
@@ -76,8 +77,16 @@ struct Inner {
     jobs: mpsc::Sender<Job>,
     reads: mpsc::Sender<ReadJob>,
     room: Arc<Semaphore>,
+    bounds: Bounds,
+}
+
+/// See [`Options`].
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
     pending_bytes: usize,
     max_bytes: u64,
+    max_messages: u64,
+    min_free: u64,
     when_full: WhenFull,
 }
 
@@ -106,11 +115,17 @@ impl Outbox {
         };
         let lock = DirLock::take(&dir).map_err(io("lock"))?.ok_or_else(|| OpenError::InUse { dir: dir.clone() })?;
         let found = recover::recover(&*files, &options)?;
-        let shared = Arc::new(Shared::new(found.index, found.salts, &options));
+        let shared = Arc::new(Shared::new(found.index, found.salts, &options, found.steady));
         let (jobs, jobs_of_writer) = mpsc::channel();
         let (reads, reads_of_reader) = mpsc::channel();
         let room = Arc::new(Semaphore::new(options.pending_bytes));
-        let (pending_bytes, max_bytes, when_full) = (options.pending_bytes, options.max_bytes, options.when_full);
+        let bounds = Bounds {
+            pending_bytes: options.pending_bytes,
+            max_bytes: options.max_bytes,
+            max_messages: options.max_messages,
+            min_free: options.min_free,
+            when_full: options.when_full,
+        };
         let log = log::Log {
             files: Arc::clone(&files),
             dir: dir.clone(),
@@ -127,12 +142,14 @@ impl Outbox {
             options,
             lock: Some(lock),
             notes_due: None,
+            space: Space::default(),
+            anchored: None,
         };
         spawn("outbox-write", move || writer.run()).map_err(io("start the writer of"))?;
         let reading = dir.clone();
         spawn("outbox-read", move || reader::run(&files, &reading, &reads_of_reader))
             .map_err(io("start the reader of"))?;
-        let inner = Inner { shared, jobs, reads, room, pending_bytes, max_bytes, when_full };
+        let inner = Inner { shared, jobs, reads, room, bounds };
         Ok((Self { inner: Arc::new(inner) }, found.opened))
     }
 
@@ -142,11 +159,29 @@ impl Outbox {
     /// # Errors
     /// [`AcceptError`]; the message is then not accepted.
     pub async fn accept(&self, message: Message) -> Result<Accepted, AcceptError> {
+        self.accept_within(message, None).await
+    }
+
+    /// As [`Outbox::accept`], from a program whose messages on the disk may take at most `max_queued_bytes`. At that bound
+    /// its messages are refused; nobody else's suffer. [outbox-14]
+    ///
+    /// # Errors
+    /// As [`Outbox::accept`].
+    pub async fn accept_within(
+        &self,
+        message: Message,
+        max_queued_bytes: Option<u64>,
+    ) -> Result<Accepted, AcceptError> {
         message.check()?;
         match message.qos {
             Qos::AtMostOnce => self.accept_in_memory(message),
-            Qos::AtLeastOnce => self.accept_on_disk(message).await,
+            Qos::AtLeastOnce => self.accept_on_disk(message, max_queued_bytes).await,
         }
+    }
+
+    /// The outbox's time, in milliseconds: that in which a message expires. It runs on whatever the host's clock does.
+    pub fn now_ms(&self) -> u64 {
+        self.inner.shared.now_ms()
     }
 
     fn accept_in_memory(&self, message: Message) -> Result<Accepted, AcceptError> {
@@ -165,7 +200,7 @@ impl Outbox {
         })
     }
 
-    async fn accept_on_disk(&self, message: Message) -> Result<Accepted, AcceptError> {
+    async fn accept_on_disk(&self, message: Message, max_queued_bytes: Option<u64>) -> Result<Accepted, AcceptError> {
         let weight = u32::try_from(message.weight()).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.inner.room).acquire_many_owned(weight).await;
         let room = room.map_err(|_| AcceptError::Closed)?;
@@ -174,11 +209,12 @@ impl Outbox {
                 return Err(AcceptError::Closed);
             }
             if !state.index.knows(message.uid, message.key.as_deref()) {
-                self.make_room(state, &message)?;
+                self.make_room(state, &message, max_queued_bytes)?;
             }
             match state.index.offer(message.uid, message.key.as_deref()) {
                 Offer::Known(seq) => Ok((seq, state.index.is_settled(seq), wait_for(state, seq, true))),
                 Offer::New(seq) => {
+                    state.index.on_its_way(message.uid, message.weight() as u64, true);
                     // Sent under the lock, so that the log has the order of the numbers.
                     let job = AcceptJob { offered: Offered { seq, accepted_unix_ms: now, message }, room };
                     self.inner.jobs.send(Job::Accept(job)).map_err(|_| AcceptError::Closed)?;
@@ -226,19 +262,34 @@ impl Outbox {
     }
 
     /// What is on its way to the disk, this message among it, has its place there already. [outbox-12]
-    fn make_room(&self, state: &mut State, message: &Message) -> Result<(), AcceptError> {
-        let Inner { room, pending_bytes, max_bytes, when_full, .. } = &*self.inner;
-        let pending = pending_bytes.saturating_sub(room.available_permits()) as u64;
-        let limit = max_bytes.saturating_sub(pending);
+    fn make_room(&self, state: &mut State, message: &Message, program: Option<u64>) -> Result<(), AcceptError> {
+        let Bounds { pending_bytes, max_bytes, max_messages, min_free, when_full } = self.inner.bounds;
+        if state.free < min_free {
+            // The writer asks again.
+            self.wake(state);
+            return Err(AcceptError::LowSpace { free: state.free, min_free });
+        }
+        let queued = state.index.bytes_of(message.uid);
+        if let Some(max_queued_bytes) = program.filter(|max| queued + message.weight() as u64 > *max) {
+            return Err(AcceptError::ProgramFull { queued, max_queued_bytes });
+        }
+        let pending = pending_bytes.saturating_sub(self.inner.room.available_permits()) as u64;
+        let bytes = max_bytes.saturating_sub(pending);
+        let messages = max_messages.saturating_sub(state.waiters.len() as u64 + 1);
+        let too_many = state.index.kept() > messages;
         let fits = match when_full {
-            _ if pending > *max_bytes => false,
-            WhenFull::Refuse => state.index.kept_bytes() <= limit,
-            WhenFull::DropOldest => state.index.make_room(limit, message.priority),
+            _ if pending > max_bytes || max_messages <= state.waiters.len() as u64 => false,
+            WhenFull::Refuse => !too_many && state.index.kept_bytes() <= bytes,
+            WhenFull::DropOldest => state.index.make_room(bytes, messages, message.priority),
         };
         if state.index.unwritten() > 0 {
             self.wake(state);
         }
-        if fits { Ok(()) } else { Err(AcceptError::Full { max_bytes: *max_bytes }) }
+        match fits {
+            true => Ok(()),
+            false if too_many => Err(AcceptError::TooMany { max_messages }),
+            false => Err(AcceptError::Full { max_bytes }),
+        }
     }
 
     fn unreadable(&self, seq: u64, fault: ReadFault) {

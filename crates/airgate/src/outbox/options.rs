@@ -1,29 +1,13 @@
-//! What can be set, and the clock.
+//! What can be set.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use super::clock::{Clock, SystemClock};
 use super::errors::OpenError;
 use super::index::Limits;
 use super::record::RECORD_MAX;
-
-/// Where the time comes from.
-pub trait Clock: Send + Sync {
-    /// Milliseconds since 1970, UTC.
-    fn unix_ms(&self) -> u64;
-}
-
-/// The host's clock.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn unix_ms(&self) -> u64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    }
-}
 
 /// How an outbox is to behave. Every bound is in messages or bytes as named.
 #[derive(Clone)]
@@ -45,8 +29,18 @@ pub struct Options {
     pub settle_batch: usize,
     /// The most that messages on the disk may take together, in bytes; no bound by default.
     pub max_bytes: u64,
-    /// What happens at that bound.
+    /// The most messages on the disk; no bound by default.
+    pub max_messages: u64,
+    /// What happens at either bound.
     pub when_full: WhenFull,
+    /// How long a message may wait; no bound by default.
+    pub max_age: Option<Duration>,
+    /// While less is free on the file system, in bytes, new messages are refused; what waits goes on. 0 by default.
+    pub min_free: u64,
+    /// How long a message is fresh. 60 s.
+    pub fresh_for: Duration,
+    /// The share of the line that fresh messages get while older ones wait too, in percent. 50.
+    pub fresh_percent: u32,
     /// Messages handed out by `next` and neither settled nor released. 16.
     pub window: usize,
     /// Settled keys that are remembered. 4,096.
@@ -91,7 +85,12 @@ impl Options {
             settle_delay: Duration::from_secs(2),
             settle_batch: 256,
             max_bytes: u64::MAX,
+            max_messages: u64::MAX,
             when_full: WhenFull::Refuse,
+            max_age: None,
+            min_free: 0,
+            fresh_for: Duration::from_secs(60),
+            fresh_percent: 50,
             window: 16,
             settled_keys: 4096,
             ring_messages: 256,
@@ -118,8 +117,15 @@ impl Options {
             settled_keys: self.settled_keys,
             ring_messages: self.ring_messages,
             ring_bytes: self.ring_bytes,
+            max_age_ms: self.max_age.map_or(u64::MAX, millis),
+            fresh_ms: millis(self.fresh_for),
+            fresh_percent: self.fresh_percent,
         }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn within(option: &'static str, found: usize, min: usize, max: usize) -> Result<(), OpenError> {

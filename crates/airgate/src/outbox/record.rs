@@ -39,6 +39,10 @@ pub enum DropReason {
     Unsendable,
     /// It gave way to a newer one when the outbox was full.
     Full,
+    /// It waited longer than any message may.
+    MaxAge,
+    /// An operator dropped it.
+    Operator,
 }
 
 impl DropReason {
@@ -50,6 +54,8 @@ impl DropReason {
             Self::Corrupt => "corrupt",
             Self::Unsendable => "unsendable",
             Self::Full => "outbox_full",
+            Self::MaxAge => "max_age",
+            Self::Operator => "operator",
         }
     }
 
@@ -60,13 +66,15 @@ impl DropReason {
             Self::Corrupt => 3,
             Self::Unsendable => 4,
             Self::Full => 5,
+            Self::MaxAge => 6,
+            Self::Operator => 7,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [Self::Ttl, Self::RingFull, Self::Corrupt, Self::Unsendable, Self::Full]
-            .into_iter()
-            .find(|reason| reason.code() == code)
+        use DropReason::{Corrupt, Full, MaxAge, Operator, RingFull, Ttl, Unsendable};
+        let all = [Ttl, RingFull, Corrupt, Unsendable, Full, MaxAge, Operator];
+        all.into_iter().find(|reason| reason.code() == code)
     }
 }
 

@@ -5,11 +5,13 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::Path;
 
+use super::clock::{Anchor, Steady};
 use super::errors::OpenError;
 use super::files::Files;
 use super::index::Index;
 use super::log::Active;
 use super::options::Options;
+use super::record::Record;
 use super::segment::{self, Head, HeadFault, VERSION, file_name, number_of};
 
 /// No segment that this program wrote is longer: the largest segment and one group.
@@ -32,11 +34,19 @@ pub(super) struct Recovered {
     pub(super) active: Option<Active>,
     pub(super) next_number: u32,
     pub(super) opened: Opened,
+    pub(super) steady: Steady,
+    /// When the newest message was accepted.
+    newest_ms: u64,
 }
+
+/// Where the time is kept.
+pub(super) const CLOCK_FILE: &str = "clock";
+const CLOCK_FILE_MAX: u64 = 512;
 
 /// Reads the directory, which is locked.
 pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered, OpenError> {
     let dir = &options.dir;
+    let host = options.clock.host_time();
     let names = files.list(dir).map_err(|source| io_error("list", dir, source))?;
     let used = names.iter().filter_map(|name| number_of(name.strip_suffix(".bad").unwrap_or(name))).max();
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| number_of(name)).collect();
@@ -47,11 +57,16 @@ pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered,
         active: None,
         next_number: used.unwrap_or(0).saturating_add(1),
         opened: Opened::default(),
+        steady: Steady::resume(None, 0, host),
+        newest_ms: 0,
     };
     for number in &numbers {
         found.load(files, dir, *number, numbers.last() == Some(number))?;
     }
     found.index.loaded();
+    // Without it, time goes on from the newest message.
+    let anchor = files.read(&dir.join(CLOCK_FILE), CLOCK_FILE_MAX).ok().and_then(|bytes| Anchor::decode(&bytes));
+    found.steady = Steady::resume(anchor, found.newest_ms, host);
     found.opened.queued = found.index.queued();
     Ok(found)
 }
@@ -87,6 +102,9 @@ impl Recovered {
         self.salts.insert(head.number, head.salt);
         let mut contradictions = 0;
         let walk = segment::walk(bytes, head.salt, |offset, len, record| {
+            if let Record::Accept(accept) = &record {
+                self.newest_ms = self.newest_ms.max(accept.accepted_unix_ms);
+            }
             contradictions += u64::from(!self.index.load(head.number, offset, len, &record));
         });
         self.opened.corrupt_records += walk.corrupt + contradictions;
@@ -105,12 +123,14 @@ impl Recovered {
 /// Makes the last segment ready to go on; `None` when it had better be left alone.
 fn reopen(files: &dyn Files, path: &Path, head: Head, good_end: usize, torn: u64) -> io::Result<Option<Active>> {
     let Ok(len) = u32::try_from(good_end) else { return Ok(None) };
+
     let mut file = files.append(path)?;
     if torn > 0 {
         file.truncate(u64::from(len))?;
         file.sync()?;
     }
-    Ok(Some(Active { head, file, len }))
+    // One of an older format is not gone on with: who wrote it can still read it.
+    Ok((head.version == VERSION).then_some(Active { head, file, len }))
 }
 
 /// A number that nobody can foresee: a record written into a payload must not pass for one of ours.

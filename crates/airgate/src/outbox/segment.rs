@@ -4,8 +4,9 @@ use super::record::{self, Fault, Record};
 
 /// Bytes of the file before the first record: the head, twice, so that one damaged byte in it costs nothing.
 pub(super) const HEAD_LEN: usize = 2 * COPY_LEN;
-/// The format that this program writes, and the only one it reads.
-pub(super) const VERSION: u16 = 1;
+/// The format that this program writes. It reads the one before too, and goes on in a new segment.
+pub(super) const VERSION: u16 = 2;
+const OLDEST: u16 = VERSION - 1;
 
 const COPY_LEN: usize = 32;
 const MAGIC: &[u8; 8] = b"airgateQ";
@@ -17,6 +18,8 @@ pub(super) struct Head {
     pub(super) number: u32,
     /// Random; part of every check in this file.
     pub(super) salt: u32,
+    /// Its format.
+    pub(super) version: u16,
 }
 
 /// Why a file's beginning is not a head that can be used.
@@ -35,7 +38,7 @@ impl Head {
     pub(super) fn encode(self) -> Vec<u8> {
         let mut copy = Vec::with_capacity(HEAD_LEN);
         copy.extend_from_slice(MAGIC);
-        copy.extend_from_slice(&VERSION.to_le_bytes());
+        copy.extend_from_slice(&self.version.to_le_bytes());
         copy.extend_from_slice(&[0; 2]);
         copy.extend_from_slice(&self.salt.to_le_bytes());
         copy.extend_from_slice(&u64::from(self.number).to_le_bytes());
@@ -64,12 +67,12 @@ fn copy_of(copy: &[u8; COPY_LEN]) -> Option<Result<Head, HeadFault>> {
     }
     let (version, rest) = rest.split_first_chunk::<2>()?;
     let version = u16::from_le_bytes(*version);
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Some(Err(HeadFault::Version(version)));
     }
     let (salt, rest) = rest.get(2..)?.split_first_chunk::<4>()?;
     let number = u32::try_from(u64::from_le_bytes(*rest.first_chunk::<8>()?)).ok()?;
-    Some(Ok(Head { number, salt: u32::from_le_bytes(*salt) }))
+    Some(Ok(Head { number, salt: u32::from_le_bytes(*salt), version }))
 }
 
 /// The file name of a segment.

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
+use super::clock::{Anchor, Clock, Steady};
 use super::errors::{AcceptError, Notice};
 use super::index::Index;
 use super::message::Message;
-use super::options::{Clock, Options};
+use super::options::Options;
 
 /// How many notices a slow listener may be behind before it misses some (and is told how many).
 const NOTICES_MAX: usize = 1024;
@@ -23,6 +24,11 @@ pub enum DiskHealth {
     Failing {
         /// What the system said.
         reason: String,
+    },
+    /// Less is free than is to stay free: nothing new is accepted.
+    Low {
+        /// What is free, in bytes.
+        free: u64,
     },
 }
 
@@ -43,14 +49,14 @@ pub struct OutboxStatus {
     pub dropped_total: u64,
     /// Messages whose records cannot be read now; they are tried again at the next start.
     pub unreadable: u64,
-    /// When the oldest kept message was accepted.
+    /// When the oldest kept message was accepted, by the outbox's clock.
     pub oldest_accepted_unix_ms: Option<u64>,
     /// How the disk does.
     pub disk: DiskHealth,
 }
 
 impl OutboxStatus {
-    /// The age of the oldest kept message, in milliseconds; 0 when the clock was set back meanwhile.
+    /// The age of the oldest kept message, in milliseconds, by the outbox's clock.
     pub fn oldest_age_ms(&self, now_unix_ms: u64) -> Option<u64> {
         self.oldest_accepted_unix_ms.map(|at| now_unix_ms.saturating_sub(at))
     }
@@ -72,6 +78,8 @@ pub(super) struct State {
     pub(super) closed: bool,
     /// A wake-up for the writer is already on its way.
     pub(super) woken: bool,
+    /// What the file system had left when it was last asked, in bytes.
+    pub(super) free: u64,
 }
 
 impl State {
@@ -115,10 +123,11 @@ pub(super) struct Shared {
     pub(super) status: watch::Sender<OutboxStatus>,
     pub(super) notices: broadcast::Sender<Notice>,
     clock: Arc<dyn Clock>,
+    steady: Steady,
 }
 
 impl Shared {
-    pub(super) fn new(index: Index, salts: BTreeMap<u32, u32>, options: &Options) -> Self {
+    pub(super) fn new(index: Index, salts: BTreeMap<u32, u32>, options: &Options, steady: Steady) -> Self {
         let cache = Cache { messages: HashMap::new(), bytes: 0, max_bytes: options.cache_bytes };
         let mut state = State {
             index,
@@ -129,19 +138,31 @@ impl Shared {
             disk: DiskHealth::Ok,
             closed: false,
             woken: false,
+            free: u64::MAX,
         };
         let (status, notices) = (watch::Sender::new(status_of(&mut state)), broadcast::Sender::new(NOTICES_MAX));
-        Self { state: Mutex::new(state), ready: Notify::new(), status, notices, clock: Arc::clone(&options.clock) }
+        let clock = Arc::clone(&options.clock);
+        Self { state: Mutex::new(state), ready: Notify::new(), status, notices, clock, steady }
     }
 
     /// Runs `act` with the time at hand and everything outlived dropped, then tells whoever listens what changed.
     pub(super) fn with<R>(&self, act: impl FnOnce(&mut State, u64) -> R) -> R {
-        let now = self.clock.unix_ms();
+        let now = self.now_ms();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.index.expire(now);
         let result = act(&mut state, now);
         self.tell(&mut state);
         result
+    }
+
+    /// The outbox's time.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.steady.at(self.clock.boot_ms())
+    }
+
+    /// What is to be kept of the time.
+    pub(super) fn anchor(&self) -> Anchor {
+        self.steady.anchor(self.clock.host_time())
     }
 
     fn tell(&self, state: &mut State) {

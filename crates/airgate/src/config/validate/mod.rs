@@ -86,6 +86,9 @@ fn outbox(raw: raw::Outbox) -> Outbox {
     Outbox {
         dir: raw.dir.unwrap_or(default.dir),
         max_bytes: raw.max_bytes.unwrap_or(default.max_bytes),
+        max_messages: raw.max_messages,
+        min_free: raw.min_free.unwrap_or(default.min_free),
+        live_share: raw.live_share.unwrap_or(default.live_share),
         max_age: raw.max_age.map_or(default.max_age, Duration::from_millis),
         when_full: match raw.when_full.as_deref() {
             Some("refuse") => WhenFull::Refuse,

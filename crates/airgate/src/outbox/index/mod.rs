@@ -4,15 +4,17 @@
 mod carry;
 mod expiry;
 mod keys;
+mod order;
 mod ring;
 mod segments;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
 use super::errors::Notice;
-use super::message::{Message, PRIORITY_MAX};
+use super::message::Message;
 use super::record::{Accept, DropReason, Range, Record};
 pub(super) use carry::{Carry, Finished, Note, records_of};
 use expiry::Expiry;
@@ -21,6 +23,7 @@ use keys::Keys;
 use ring::Ring;
 pub(super) use segments::Extent;
 use segments::{Entry, Place, Segments, State};
+use streams::Streams;
 
 /// How many numbers are set aside at a time for messages that leave no record of their own.
 pub(super) const RESERVE_BLOCK: u64 = 1 << 16;
@@ -34,6 +37,12 @@ pub(super) struct Limits {
     pub(super) settled_keys: usize,
     pub(super) ring_messages: usize,
     pub(super) ring_bytes: usize,
+    /// How long a message may wait, in milliseconds.
+    pub(super) max_age_ms: u64,
+    /// How long a message is fresh, in milliseconds.
+    pub(super) fresh_ms: u64,
+    /// The share of the line for fresh messages while older ones wait too, in percent.
+    pub(super) fresh_percent: u32,
 }
 
 /// The answer to a key.
@@ -79,12 +88,19 @@ pub(super) struct Index {
     ring: Ring,
     keys: Keys,
     expiry: Expiry,
+    streams: Streams,
+    limits: Limits,
+    /// Messages below this number are not fresh any more.
+    stale_below: u64,
+    /// What the fresh messages have saved up of their share of the line, in percent of a message.
+    credit: u32,
+    /// Before this moment nothing ends because of its age.
+    age_due: u64,
     taken: BTreeMap<u64, Taken>,
     parked: u64,
     notes: Vec<Note>,
     notices: Vec<Notice>,
     totals: Totals,
-    window: usize,
     next_seq: u64,
     /// One above the last number in the log. Numbers between it and `next_seq` are on their way there.
     placed: u64,
@@ -98,12 +114,16 @@ impl Index {
             ring: Ring::new(limits.ring_messages, limits.ring_bytes),
             keys: Keys::new(limits.settled_keys),
             expiry: Expiry::default(),
+            streams: Streams::default(),
+            limits,
+            stale_below: 0,
+            credit: 0,
+            age_due: 0,
             taken: BTreeMap::new(),
             parked: 0,
             notes: Vec::new(),
             notices: Vec::new(),
             totals: Totals::default(),
-            window: limits.window,
             next_seq: 1,
             placed: 1,
             ceiling: 0,
@@ -132,6 +152,8 @@ impl Index {
     pub(super) fn loaded(&mut self) {
         self.next_seq = self.next_seq.max(self.ceiling);
         self.ceiling = self.next_seq;
+        // What was there before the start is not fresh.
+        self.age_fresh(u64::MAX);
     }
 
     fn load_accept(&mut self, segment: u32, offset: u32, len: u32, accept: &Accept<'_>) -> bool {
@@ -174,6 +196,21 @@ impl Index {
     /// What the messages on the disk take, in bytes.
     pub(super) fn kept_bytes(&self) -> u64 {
         self.segments.live_bytes
+    }
+
+    /// How many messages on the disk are not acknowledged.
+    pub(super) fn kept(&self) -> u64 {
+        self.segments.live
+    }
+
+    /// What a program has on the disk and on its way there, in bytes.
+    pub(super) fn bytes_of(&self, uid: u32) -> u64 {
+        self.streams.bytes_of(uid)
+    }
+
+    /// So many bytes of a program are on their way to the disk, or (`false`) not any more.
+    pub(super) fn on_its_way(&mut self, uid: u32, bytes: u64, is: bool) {
+        self.streams.on_its_way(uid, bytes, is);
     }
 
     /// A QoS 1 message asks to be kept.
@@ -233,55 +270,27 @@ impl Index {
         if self.segments.newest() != Some(extent.segment) {
             return false;
         }
-        let place = self.segments.push(&Entry {
+        let stream = self.streams.join(accept.uid, accept.topic, extent.len);
+        let entry = Entry {
             seq: accept.seq,
             offset: extent.offset,
             len: extent.len,
-            accepted_unix_s: u32::try_from(accept.accepted_unix_ms / 1000).unwrap_or(u32::MAX),
             priority: accept.priority,
             state: State::Waiting,
             expires: accept.expires_unix_ms.is_some(),
             keyed: accept.key.is_some(),
-        });
-        let Some(place) = place else { return false };
+            stream,
+        };
+        let accepted_s = u32::try_from(accept.accepted_unix_ms / 1000).unwrap_or(u32::MAX);
+        let Some(place) = self.segments.push(&entry, accepted_s) else {
+            self.streams.leave(stream, extent.len);
+            return false;
+        };
         if let Some(at) = accept.expires_unix_ms {
             self.expiry.push(at, place);
         }
         self.placed = accept.seq.saturating_add(1);
         true
-    }
-
-    /// Whether [`Index::take`] would give one.
-    pub(super) fn can_take(&self) -> bool {
-        self.taken.len() < self.window && self.queued() > 0
-    }
-
-    /// Hands out the next to send: the highest priority first, within it the oldest. [outbox-4]
-    pub(super) fn take(&mut self) -> Option<Next> {
-        if self.taken.len() >= self.window {
-            return None;
-        }
-        (0..=PRIORITY_MAX).rev().find_map(|priority| {
-            let in_memory = self.ring.first(priority);
-            let kept = self.segments.first_waiting(priority);
-            match (in_memory, kept) {
-                (Some(seq), kept) if kept.is_none_or(|(other, _)| seq < other) => self.take_from_ring(priority, seq),
-                (_, Some((seq, place))) => self.take_from_disk(seq, place),
-                _ => None,
-            }
-        })
-    }
-
-    fn take_from_ring(&mut self, priority: u8, seq: u64) -> Option<Next> {
-        let message = self.ring.take(priority, seq)?;
-        self.taken.insert(seq, Taken::Ring(message.clone()));
-        Some(Next::Ring { seq, message })
-    }
-
-    fn take_from_disk(&mut self, seq: u64, place: Place) -> Option<Next> {
-        self.segments.set(place, State::Taken)?;
-        self.taken.insert(seq, Taken::Disk { place, expires: None });
-        Some(Next::Disk { seq, extent: self.segments.extent(place)? })
     }
 
     /// The cloud acknowledged it. Nothing happens when it is not out. [outbox-2]
@@ -302,7 +311,8 @@ impl Index {
         match self.taken.remove(&seq) {
             Some(Taken::Ring(message)) => self.put_in_ring(seq, message),
             Some(Taken::Disk { place, expires }) => {
-                self.segments.set(place, State::Waiting);
+                self.turn(place, State::Waiting);
+                self.age_due = 0;
                 if let Some(at) = expires {
                     self.expiry.push(at, place);
                 }
@@ -318,14 +328,17 @@ impl Index {
         }
     }
 
-    /// Drops the oldest of the lowest priority that wait, until the messages on the disk take at most `limit` bytes; none
-    /// that is more urgent than `priority`. False when that is not enough; then nothing was dropped. [outbox-12]
-    pub(super) fn make_room(&mut self, limit: u64, priority: u8) -> bool {
-        let spare = |index: &Self| index.segments.live_bytes <= limit;
+    /// Drops the oldest of the lowest priority that wait, until the messages on the disk take at most `bytes` and are at
+    /// most `messages`; none that is more urgent than `priority`. False when that is not enough; then nothing was dropped.
+    /// [outbox-12]
+    pub(super) fn make_room(&mut self, bytes: u64, messages: u64, priority: u8) -> bool {
+        let spare = |index: &Self| index.segments.live_bytes <= bytes && index.segments.live <= messages;
         if spare(self) {
             return true;
         }
-        if self.segments.live_bytes - self.segments.waiting_bytes(priority) > limit {
+        let firm_bytes = self.segments.live_bytes - self.segments.waiting_bytes(priority);
+        let firm = self.segments.live - self.segments.waiting_count(priority);
+        if firm_bytes > bytes || firm > messages {
             return false;
         }
         while !spare(self) {
@@ -351,26 +364,6 @@ impl Index {
         }
     }
 
-    /// Drops what waits and whose time is over. What is out stays out. [outbox-6]
-    pub(super) fn expire(&mut self, now_unix_ms: u64) {
-        for seq in self.ring.expire(now_unix_ms) {
-            self.tell_dropped(seq, DropReason::Ttl);
-        }
-        while let Some((at, place)) = self.expiry.pop(now_unix_ms) {
-            let Some(entry) = self.segments.entry(place) else { continue };
-            if Expiry::applies(&self.segments, place) {
-                self.drop_kept(entry.seq, place, DropReason::Ttl);
-            } else if let Some(Taken::Disk { expires, .. }) = self.taken.get_mut(&entry.seq) {
-                *expires = Some(at);
-            }
-        }
-    }
-
-    /// The moment at which [`Index::expire`] has something to do.
-    pub(super) fn next_expiry(&self) -> Option<u64> {
-        [self.ring.next_expiry(), self.expiry.next()].into_iter().flatten().min()
-    }
-
     fn drop_kept(&mut self, seq: u64, place: Place, reason: DropReason) {
         self.end(place, State::Dropped(reason));
         self.notes.push(Note { seq, segment: Segments::number_at(place), drop: Some(reason), untold: false });
@@ -383,7 +376,10 @@ impl Index {
     }
 
     fn end(&mut self, place: Place, state: State) {
-        let Some(entry) = self.segments.set(place, state) else { return };
+        let Some(entry) = self.turn(place, state) else { return };
+        if entry.state.is_live() && !state.is_live() {
+            self.streams.leave(entry.stream, entry.len);
+        }
         if entry.keyed {
             // A program that is told of a drop may publish again under the same key.
             if state == State::Settled {

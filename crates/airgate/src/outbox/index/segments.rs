@@ -1,8 +1,9 @@
-//! Where each kept message lies and what became of it: 16 bytes a message, in the order of the log.
+//! Where each kept message lies and what became of it: 12 bytes a message, in the order of the log.
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::outbox::message::PRIORITIES;
+use super::streams::StreamId;
+use crate::outbox::message::{PRIORITIES, PRIORITY_MAX};
 use crate::outbox::record::DropReason;
 
 /// What became of a message.
@@ -33,6 +34,8 @@ impl State {
             Self::Dropped(DropReason::Corrupt) => 5,
             Self::Dropped(DropReason::Unsendable) => 6,
             Self::Dropped(DropReason::Full) => 7,
+            Self::Dropped(DropReason::MaxAge) => 8,
+            Self::Dropped(DropReason::Operator) => 9,
         }
     }
 
@@ -45,6 +48,8 @@ impl State {
             4 => Self::Dropped(DropReason::RingFull),
             5 => Self::Dropped(DropReason::Corrupt),
             6 => Self::Dropped(DropReason::Unsendable),
+            8 => Self::Dropped(DropReason::MaxAge),
+            9 => Self::Dropped(DropReason::Operator),
             _ => Self::Dropped(DropReason::Full),
         }
     }
@@ -72,56 +77,80 @@ pub(super) struct Entry {
     pub(super) seq: u64,
     pub(super) offset: u32,
     pub(super) len: u32,
-    /// Whole seconds since 1970; 32 bits of them last until 2106.
-    pub(super) accepted_unix_s: u32,
     pub(super) priority: u8,
     pub(super) state: State,
     pub(super) expires: bool,
     pub(super) keyed: bool,
+    pub(super) stream: StreamId,
 }
 
-/// An [`Entry`] in 16 bytes: the length in bits 0..20, priority 20..24, state 24..27, then two flags.
+/// An [`Entry`] in 12 bytes. `number`: delta 24 bits, priority 4, state 4. `spot`: offset 28, two flags, stream (high) 2.
+/// `size`: length 20, stream (low) 12.
 #[derive(Debug, Clone, Copy)]
 struct Packed {
-    delta: u32,
-    offset: u32,
-    accepted_unix_s: u32,
-    bits: u32,
+    number: u32,
+    spot: u32,
+    size: u32,
 }
 
-const _: () = assert!(size_of::<Packed>() == 16);
-const LEN_MASK: u32 = (1 << 20) - 1;
-const STATE_SHIFT: u32 = 24;
-const STATE_MASK: u32 = 7 << STATE_SHIFT;
+const _: () = assert!(size_of::<Packed>() == 12);
+const DELTA_BITS: u32 = 24;
+const OFFSET_BITS: u32 = 28;
+const LEN_BITS: u32 = 20;
+const STATE_SHIFT: u32 = 28;
+/// Acceptances closer together than this share a mark: their times are known to that many seconds.
+pub(super) const GRAIN_S: u32 = 8;
+
+fn low(bits: u32) -> u32 {
+    (1 << bits) - 1
+}
 
 impl Packed {
     fn of(delta: u32, e: &Entry) -> Self {
-        let bits = (e.len & LEN_MASK)
-            | (u32::from(e.priority) & 15) << 20
-            | e.state.code() << STATE_SHIFT
-            | u32::from(e.expires) << 27
-            | u32::from(e.keyed) << 28;
-        Self { delta, offset: e.offset, accepted_unix_s: e.accepted_unix_s, bits }
+        let stream = u32::from(e.stream.0);
+        Self {
+            number: delta & low(DELTA_BITS)
+                | (u32::from(e.priority) & 15) << DELTA_BITS
+                | e.state.code() << STATE_SHIFT,
+            spot: e.offset & low(OFFSET_BITS)
+                | u32::from(e.expires) << OFFSET_BITS
+                | u32::from(e.keyed) << (OFFSET_BITS + 1)
+                | (stream >> 12 & 3) << (OFFSET_BITS + 2),
+            size: e.len & low(LEN_BITS) | (stream & low(12)) << LEN_BITS,
+        }
+    }
+
+    fn delta(self) -> u32 {
+        self.number & low(DELTA_BITS)
     }
 
     fn priority(self) -> u8 {
-        u8::try_from(self.bits >> 20 & 15).unwrap_or(0)
+        u8::try_from(self.number >> DELTA_BITS & 15).unwrap_or(0)
     }
 
     fn state(self) -> State {
-        State::from_code((self.bits & STATE_MASK) >> STATE_SHIFT)
+        State::from_code(self.number >> STATE_SHIFT)
+    }
+
+    fn len(self) -> u32 {
+        self.size & low(LEN_BITS)
+    }
+
+    fn stream(self) -> StreamId {
+        let number = (self.spot >> (OFFSET_BITS + 2)) << 12 | self.size >> LEN_BITS;
+        StreamId(u16::try_from(number).unwrap_or(0))
     }
 
     fn unpack(self, base: u64) -> Entry {
         Entry {
-            seq: base + u64::from(self.delta),
-            offset: self.offset,
-            len: self.bits & LEN_MASK,
-            accepted_unix_s: self.accepted_unix_s,
+            seq: base + u64::from(self.delta()),
+            offset: self.spot & low(OFFSET_BITS),
+            len: self.len(),
             priority: self.priority(),
             state: self.state(),
-            expires: self.bits >> 27 & 1 == 1,
-            keyed: self.bits >> 28 & 1 == 1,
+            expires: self.spot >> OFFSET_BITS & 1 == 1,
+            keyed: self.spot >> (OFFSET_BITS + 1) & 1 == 1,
+            stream: self.stream(),
         }
     }
 }
@@ -131,6 +160,8 @@ struct Segment {
     number: u32,
     base: u64,
     entries: Vec<Packed>,
+    /// From which entry on which time of acceptance holds, in whole seconds (32 bits of them last until 2106).
+    times: Vec<(u32, u32)>,
     live: u32,
     waiting: [u32; PRIORITIES],
     /// No message of this priority waits before this entry.
@@ -142,6 +173,16 @@ struct Segment {
 }
 
 impl Segment {
+    /// The number as it is packed; `None` when it is out of reach.
+    fn delta(&self, seq: u64) -> Option<u32> {
+        seq.checked_sub(self.base).and_then(|delta| u32::try_from(delta).ok()).filter(|delta| *delta <= low(DELTA_BITS))
+    }
+
+    fn accepted_unix_s(&self, at: u32) -> u32 {
+        let mark = self.times.partition_point(|(from, _)| *from <= at).saturating_sub(1);
+        self.times.get(mark).map_or(0, |(_, s)| *s)
+    }
+
     fn count(&mut self, packed: Packed, sign: i32) {
         if let Some(waiting) = self.waiting.get_mut(usize::from(packed.priority()))
             && packed.state() == State::Waiting
@@ -169,6 +210,7 @@ impl Segments {
     pub(super) fn open(&mut self, number: u32, base: u64) {
         if let Some(sealed) = self.list.back_mut() {
             sealed.entries.shrink_to_fit();
+            sealed.times.shrink_to_fit();
         }
         let (waiting, cursor) = ([0; PRIORITIES], [0; PRIORITIES]);
         let about = BTreeSet::new();
@@ -176,6 +218,7 @@ impl Segments {
             number,
             base,
             entries: Vec::new(),
+            times: Vec::new(),
             live: 0,
             waiting,
             cursor,
@@ -185,12 +228,15 @@ impl Segments {
     }
 
     /// Appends to the newest segment; `None` when it has no place for this number.
-    pub(super) fn push(&mut self, entry: &Entry) -> Option<Place> {
-        let segment = self.list.back_mut()?;
-        let delta = u32::try_from(entry.seq.checked_sub(segment.base)?).ok()?;
+    pub(super) fn push(&mut self, entry: &Entry, accepted_unix_s: u32) -> Option<Place> {
+        let segment = self.list.back_mut().filter(|_| entry.offset <= low(OFFSET_BITS))?;
+        let delta = segment.delta(entry.seq)?;
         let at = u32::try_from(segment.entries.len()).ok()?;
         let packed = Packed::of(delta, entry);
         segment.entries.push(packed);
+        if segment.times.last().is_none_or(|(_, s)| s.abs_diff(accepted_unix_s) >= GRAIN_S) {
+            segment.times.push((at, accepted_unix_s));
+        }
         segment.count(packed, 1);
         let place = Place { segment: segment.number, at };
         self.total(packed, 1);
@@ -213,7 +259,7 @@ impl Segments {
         let segment = self.list.get_mut(position)?;
         let slot = segment.entries.get_mut(place.at as usize)?;
         let before = *slot;
-        slot.bits = (slot.bits & !STATE_MASK) | state.code() << STATE_SHIFT;
+        slot.number = slot.number & low(STATE_SHIFT) | state.code() << STATE_SHIFT;
         let after = *slot;
         segment.count(before, -1);
         segment.count(after, 1);
@@ -243,6 +289,11 @@ impl Segments {
         Some((entry.seq, Place { segment: segment.number, at: *cursor }))
     }
 
+    /// How many messages wait that are at most this urgent.
+    pub(super) fn waiting_count(&self, priority: u8) -> u64 {
+        self.waiting.iter().take(usize::from(priority) + 1).sum()
+    }
+
     /// What the messages take that wait and are at most this urgent, in bytes.
     pub(super) fn waiting_bytes(&self, priority: u8) -> u64 {
         self.waiting_bytes.iter().take(usize::from(priority) + 1).sum()
@@ -253,8 +304,8 @@ impl Segments {
         let start = self.list.partition_point(|s| s.base <= first).saturating_sub(1);
         let mut places = Vec::new();
         for segment in self.list.iter().skip(start).take_while(|s| s.base <= last) {
-            let from = segment.entries.partition_point(|e| segment.base + u64::from(e.delta) < first);
-            let to = segment.entries.partition_point(|e| segment.base + u64::from(e.delta) <= last);
+            let from = segment.entries.partition_point(|e| segment.base + u64::from(e.delta()) < first);
+            let to = segment.entries.partition_point(|e| segment.base + u64::from(e.delta()) <= last);
             let at = (from..to).filter_map(|at| u32::try_from(at).ok());
             places.extend(at.map(|at| Place { segment: segment.number, at }));
         }
@@ -266,7 +317,7 @@ impl Segments {
         let segment = self.list.iter_mut().find(|s| s.live > 0)?;
         let rest = segment.entries.get(segment.first_live as usize..)?;
         segment.first_live += u32::try_from(rest.iter().position(|e| e.state().is_live())?).ok()?;
-        Some(segment.entries.get(segment.first_live as usize)?.accepted_unix_s)
+        Some(segment.accepted_unix_s(segment.first_live))
     }
 
     /// The oldest segment, other than the newest, in which nothing is live.
@@ -310,6 +361,30 @@ impl Segments {
         }
     }
 
+    /// When a message was accepted, in seconds since 1970, at most [`GRAIN_S`] off.
+    pub(super) fn accepted_unix_s(&self, place: Place) -> Option<u32> {
+        let segment = self.list.get(self.position(place.segment)?)?;
+        Some(segment.accepted_unix_s(place.at))
+    }
+
+    /// The oldest message that waits, whatever its priority.
+    pub(super) fn oldest_waiting(&mut self) -> Option<(u64, Place)> {
+        (0..PRIORITY_MAX + 1).filter_map(|priority| self.first_waiting(priority)).min()
+    }
+
+    /// All messages from this number on, in the order of the log.
+    pub(super) fn since(&self, seq: u64) -> impl Iterator<Item = (Place, Entry)> + '_ {
+        let start = self.list.partition_point(|s| s.base <= seq).saturating_sub(1);
+        self.list.iter().skip(start).flat_map(move |segment| {
+            let from = segment.entries.partition_point(|e| segment.base + u64::from(e.delta()) < seq);
+            let rest = segment.entries.iter().enumerate().skip(from);
+            rest.filter_map(|(at, e)| {
+                let place = Place { segment: segment.number, at: u32::try_from(at).ok()? };
+                Some((place, e.unpack(segment.base)))
+            })
+        })
+    }
+
     pub(super) fn number_at(place: Place) -> u32 {
         place.segment
     }
@@ -319,7 +394,7 @@ impl Segments {
     }
 
     pub(super) fn newest_reaches(&self, seq: u64) -> bool {
-        self.list.back().is_none_or(|s| seq.checked_sub(s.base).is_some_and(|delta| u32::try_from(delta).is_ok()))
+        self.list.back().is_none_or(|s| s.delta(seq).is_some())
     }
 
     fn position(&self, number: u32) -> Option<usize> {
@@ -332,7 +407,7 @@ impl Segments {
         {
             *waiting = waiting.saturating_add_signed(sign);
         }
-        let bytes = sign * i64::from(packed.bits & LEN_MASK);
+        let bytes = sign * i64::from(packed.len());
         if let Some(waiting) = self.waiting_bytes.get_mut(usize::from(packed.priority()))
             && packed.state() == State::Waiting
         {

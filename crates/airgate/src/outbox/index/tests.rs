@@ -7,7 +7,15 @@ use proptest::prelude::*;
 use super::{Extent, Finished, Index, Limits, Next};
 use crate::outbox::record::Accept;
 
-const LIMITS: Limits = Limits { window: 3, settled_keys: 4, ring_messages: 4, ring_bytes: 4096 };
+const LIMITS: Limits = Limits {
+    window: 3,
+    settled_keys: 4,
+    ring_messages: 4,
+    ring_bytes: 4096,
+    max_age_ms: u64::MAX,
+    fresh_ms: 60_000,
+    fresh_percent: 0,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::{drain, message, options, put};
@@ -13,6 +13,7 @@ use crate::outbox::{AcceptError, DiskHealth, Message, Outbox, Qos};
 struct Faults {
     no_space: AtomicBool,
     no_sync: AtomicBool,
+    free: AtomicU64,
     gate: Mutex<bool>,
     opened: Condvar,
     waiting: tokio::sync::Notify,
@@ -76,6 +77,12 @@ impl Files for Faulty {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         RealFiles.sync_dir(dir)
     }
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        RealFiles.replace(path, bytes)
+    }
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(self.0.free.load(SeqCst))
+    }
 }
 
 #[tokio::test]
@@ -125,4 +132,27 @@ async fn slow_fsync_stalls_neither_next_nor_settle_nor_qos_0() {
     files.0.hold(false);
     slow.await.unwrap();
     assert_eq!(drain(&outbox).await, ["slow"]);
+}
+
+#[tokio::test]
+async fn a_disk_with_too_little_left_refuses_what_is_new_and_sends_what_waits() {
+    // [outbox-15]
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
+    put(&outbox, "before").await;
+    outbox.close().await;
+    let files = Faulty::default();
+    files.0.free.store(100, SeqCst);
+    let bounded = crate::outbox::Options { min_free: 1_000, ..options(dir.path()) };
+    let (outbox, _) = Outbox::open_with(bounded, Arc::new(files.clone())).unwrap();
+    outbox.status().wait_for(|status| status.disk == DiskHealth::Low { free: 100 }).await.unwrap();
+    let refused = outbox.accept(message("new")).await;
+    assert_eq!(refused, Err(AcceptError::LowSpace { free: 100, min_free: 1_000 }));
+    outbox.accept(Message { qos: Qos::AtMostOnce, ..message("memory") }).await.unwrap();
+    assert_eq!(drain(&outbox).await, ["before", "memory"]);
+    files.0.free.store(2_000, SeqCst);
+    while outbox.accept(message("new")).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(outbox.status().borrow().disk, DiskHealth::Ok);
 }

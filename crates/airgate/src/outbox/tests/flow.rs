@@ -1,22 +1,13 @@
 //! Order, time to live, keys and the ring through the handle.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::{drain, message, options, put};
-use crate::outbox::{AcceptError, Clock, DropReason, Message, Notice, Options, Outbox, PAYLOAD_MAX, Qos, WhenFull};
-
-#[derive(Default)]
-struct TestClock(AtomicU64);
-
-impl Clock for TestClock {
-    fn unix_ms(&self) -> u64 {
-        self.0.load(SeqCst)
-    }
-}
+use super::{TestClock, drain, message, options, put};
+use crate::outbox::{AcceptError, DropReason, Message, Notice, Options, Outbox, PAYLOAD_MAX, Qos, WhenFull};
 
 #[tokio::test]
 async fn expired_message_is_dropped_told_and_frees_its_key() {

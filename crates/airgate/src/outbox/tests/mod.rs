@@ -1,16 +1,31 @@
 //! Tests of the room: crashes, damage, failing and slow disks, through the real handle.
 
+mod bounds;
 mod crash;
 mod disk;
 mod flow;
 mod format;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Message, Options, Outbox, Qos};
+use super::{Clock, HostTime, Message, Options, Outbox, Qos};
+
+/// A host that started at 0 and believes that it is 1970.
+#[derive(Default)]
+struct TestClock(AtomicU64);
+
+impl Clock for TestClock {
+    fn boot_ms(&self) -> u64 {
+        self.0.load(SeqCst)
+    }
+    fn host_time(&self) -> HostTime {
+        HostTime { boot: 1, boot_ms: self.boot_ms(), unix_ms: self.boot_ms(), known_good: false }
+    }
+}
 
 fn message(text: &str) -> Message {
     Message {
