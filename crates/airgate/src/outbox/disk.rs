@@ -169,7 +169,7 @@ impl Writer {
     }
 
     /// Writes a group: what is to be accepted, what has ended, and what a finished segment hands on. True when durable.
-    fn commit(&mut self, jobs: Vec<AcceptJob>, carry: Option<&Carry>) -> bool {
+    pub(super) fn commit(&mut self, jobs: Vec<AcceptJob>, carry: Option<&Carry>) -> bool {
         self.notes_due = None;
         let (group, rooms): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.offered, job.room)).unzip();
         let last = group.last().map(|job| job.seq);
@@ -213,7 +213,7 @@ impl Writer {
 
     /// Writes what has ended, without waiting for the disk: a daemon that is killed sends nothing twice but what was in
     /// flight. The fsync comes with the next group, or after `settle_delay`.
-    fn jot(&mut self) {
+    pub(super) fn jot(&mut self) {
         let notes = self.shared.with(|state, _| state.index.take_notes());
         if notes.is_empty() {
             return;
@@ -233,7 +233,7 @@ impl Writer {
     }
 
     /// Deletes the segments that are of no more use.
-    fn tidy(&mut self) {
+    pub(super) fn tidy(&mut self) {
         let mut deleted = false;
         while let Some(finished) = self.shared.with(|state, _| state.index.finished()) {
             match finished {
@@ -283,7 +283,7 @@ impl Writer {
     }
 
     /// Keeps the time: at the start, once the host's clock is known to be right, and at the end.
-    fn keep_time(&mut self) {
+    pub(super) fn keep_time(&mut self) {
         let anchor = self.shared.anchor();
         if self.anchored == Some(anchor.known_good()) {
             return;

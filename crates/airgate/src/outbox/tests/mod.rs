@@ -5,6 +5,10 @@ mod crash;
 mod disk;
 mod flow;
 mod format;
+mod house;
+mod memory;
+mod power;
+mod simulation;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};

@@ -1,0 +1,245 @@
+//! A disk in memory that remembers every write, and what it holds when the power goes at any moment.
+//!
+//! Of a file, what an fsync covered is there. Later writes are there sector by sector, in any order, whole, not at all or
+//! as garbage, and the file's length is anything between. Names (created, removed) are there in the order in which they
+//! were changed, up to any point after the last fsync of the directory, as journalling file systems do it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use crate::outbox::files::{Files, SegmentFile};
+
+const SECTOR: usize = 512;
+
+/// Repeatable chance.
+#[derive(Clone)]
+pub(super) struct Dice(u64);
+
+impl Dice {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ 0xD1B5_4A32_D192_ED03)
+    }
+
+    /// 0 to `below` - 1.
+    pub(super) fn roll(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % below.max(1)
+    }
+
+    fn half(&mut self) -> bool {
+        self.roll(2) == 0
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Op {
+    Create(String),
+    Append { name: String, at: usize, bytes: Vec<u8> },
+    Cut { name: String, len: usize },
+    Sync(String),
+    Remove(String),
+    Replace(String, Vec<u8>),
+    SyncDir,
+}
+
+type Content = BTreeMap<String, Vec<u8>>;
+
+/// What is to go wrong with the next call that could.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Trouble {
+    Append,
+    Sync,
+}
+
+#[derive(Default)]
+struct Inner {
+    log: Vec<Op>,
+    content: Content,
+    trouble: Option<Trouble>,
+}
+
+/// Clones share it.
+#[derive(Clone, Default)]
+pub(super) struct Disk(Arc<Mutex<Inner>>);
+
+impl Disk {
+    /// A disk that holds this, durably.
+    fn holding(content: Content) -> Self {
+        let log = content.iter().map(|(name, bytes)| Op::Replace(name.clone(), bytes.clone())).collect();
+        Self(Arc::new(Mutex::new(Inner { log, content, trouble: None })))
+    }
+
+    /// Calls so far.
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().unwrap().log.len()
+    }
+
+    pub(super) fn fail_next(&self, trouble: Trouble) {
+        self.0.lock().unwrap().trouble = Some(trouble);
+    }
+
+    pub(super) fn heal(&self) {
+        self.0.lock().unwrap().trouble = None;
+    }
+
+    /// What the process left: every call took effect.
+    pub(super) fn after_kill(&self) -> Self {
+        Self::holding(self.0.lock().unwrap().content.clone())
+    }
+
+    /// What is there when the power went after so many calls.
+    pub(super) fn after_power_cut(&self, calls: usize, dice: &mut Dice) -> Self {
+        let inner = self.0.lock().unwrap();
+        let log = &inner.log[..calls];
+        let durable = log.iter().rposition(|op| matches!(op, Op::SyncDir)).unwrap_or(0);
+        let names: Vec<usize> =
+            (durable..calls).filter(|at| matches!(log[*at], Op::Create(_) | Op::Remove(_))).collect();
+        let kept = dice.roll(names.len() as u64 + 1) as usize;
+        let lost = names.get(kept).copied().unwrap_or(calls);
+        let mut content = Content::new();
+        for (at, op) in log.iter().enumerate() {
+            match op {
+                Op::Create(name) if at < lost => drop(content.insert(name.clone(), file_after(log, name, dice))),
+                Op::Remove(name) if at < lost => drop(content.remove(name)),
+                Op::Replace(name, _) => drop(content.insert(name.clone(), file_after(log, name, dice))),
+                _ => {}
+            }
+        }
+        Self::holding(content)
+    }
+}
+
+fn file_after(log: &[Op], name: &str, dice: &mut Dice) -> Vec<u8> {
+    let synced = log.iter().rposition(|op| matches!(op, Op::Sync(of) if of == name)).unwrap_or(0);
+    let mut bytes = Vec::new();
+    for (at, op) in log.iter().enumerate() {
+        match op {
+            Op::Replace(of, whole) if of == name => bytes.clone_from(whole),
+            Op::Append { name: of, at: from, bytes: more } if of == name && at <= synced => {
+                bytes.truncate(*from);
+                bytes.extend(more);
+            }
+            Op::Append { name: of, at: from, bytes: more } if of == name => torn(&mut bytes, *from, more, dice),
+            Op::Cut { name: of, len } if of == name && (at <= synced || dice.half()) => bytes.truncate(*len),
+            _ => {}
+        }
+    }
+    bytes
+}
+
+fn torn(file: &mut Vec<u8>, from: usize, more: &[u8], dice: &mut Dice) {
+    let end = from + more.len();
+    let mut at = from;
+    while at < end {
+        let next = (at / SECTOR + 1) * SECTOR;
+        let part = &more[at - from..next.min(end) - from];
+        match dice.roll(4) {
+            0 => {}
+            1 => put(file, at, &vec![dice.roll(256) as u8; part.len()]),
+            _ => put(file, at, part),
+        }
+        at = next;
+    }
+    if dice.half() && file.len() > from {
+        let durable = from.min(file.len());
+        file.truncate(durable + dice.roll((file.len() - durable) as u64 + 1) as usize);
+    }
+}
+
+fn put(file: &mut Vec<u8>, at: usize, part: &[u8]) {
+    if file.len() < at + part.len() {
+        file.resize(at + part.len(), 0);
+    }
+    file[at..at + part.len()].copy_from_slice(part);
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+struct Segment(Disk, String);
+
+impl SegmentFile for Segment {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut inner = self.0.0.lock().unwrap();
+        let failing = inner.trouble == Some(Trouble::Append);
+        let written = if failing { &bytes[..bytes.len() / 2] } else { bytes };
+        let Some(file) = inner.content.get_mut(&self.1) else { return Err(io::ErrorKind::NotFound.into()) };
+        let at = file.len();
+        file.extend(written);
+        inner.log.push(Op::Append { name: self.1.clone(), at, bytes: written.to_vec() });
+        if failing { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+    fn sync(&mut self) -> io::Result<()> {
+        let mut inner = self.0.0.lock().unwrap();
+        if inner.trouble == Some(Trouble::Sync) {
+            return Err(io::Error::other("medium error"));
+        }
+        inner.log.push(Op::Sync(self.1.clone()));
+        Ok(())
+    }
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        let mut inner = self.0.0.lock().unwrap();
+        let len = len as usize;
+        if let Some(file) = inner.content.get_mut(&self.1) {
+            file.truncate(len);
+        }
+        inner.log.push(Op::Cut { name: self.1.clone(), len });
+        Ok(())
+    }
+}
+
+impl Files for Disk {
+    fn list(&self, _: &Path) -> io::Result<Vec<String>> {
+        Ok(self.0.lock().unwrap().content.keys().cloned().collect())
+    }
+    fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        let (mut inner, name) = (self.0.lock().unwrap(), name_of(path));
+        if inner.content.insert(name.clone(), Vec::new()).is_some() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        inner.log.push(Op::Create(name.clone()));
+        Ok(Box::new(Segment(self.clone(), name)))
+    }
+    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(Segment(self.clone(), name_of(path))))
+    }
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let inner = self.0.lock().unwrap();
+        let bytes = inner.content.get(&name_of(path)).ok_or(io::ErrorKind::NotFound)?;
+        Ok(bytes[..bytes.len().min(limit as usize)].to_vec())
+    }
+    fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let bytes = self.read(path, u64::MAX)?;
+        let part = bytes.get(offset as usize..offset as usize + len);
+        part.map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let (mut inner, name) = (self.0.lock().unwrap(), name_of(path));
+        inner.content.remove(&name).ok_or(io::ErrorKind::NotFound)?;
+        inner.log.push(Op::Remove(name));
+        Ok(())
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let bytes = self.read(from, u64::MAX)?;
+        self.remove(from)?;
+        self.replace(to, &bytes)
+    }
+    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+        self.0.lock().unwrap().log.push(Op::SyncDir);
+        Ok(())
+    }
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let (mut inner, name) = (self.0.lock().unwrap(), name_of(path));
+        inner.content.insert(name.clone(), bytes.to_vec());
+        inner.log.push(Op::Replace(name, bytes.to_vec()));
+        Ok(())
+    }
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+}

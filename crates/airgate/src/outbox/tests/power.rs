@@ -1,0 +1,98 @@
+//! The power goes at every point of a run.
+
+use std::sync::Arc;
+
+use super::TestClock;
+use super::house::{House, numbered};
+use super::memory::{Dice, Disk, Trouble};
+
+/// What happened to a message, and after how many calls to the disk.
+struct Fate {
+    payload: String,
+    accepted: usize,
+    ended: Option<usize>,
+    end_durable: Option<usize>,
+}
+
+#[test]
+fn power_cut_between_any_two_writes_loses_nothing_that_was_accepted_and_never_prevents_a_start() {
+    // [outbox-1] [outbox-7] [outbox-9]
+    let clock = Arc::new(TestClock::default());
+    let (mut cuts, mut checked) = (0, 0);
+    for seed in 0..12 {
+        let mut dice = Dice::new(seed);
+        let (disk, mut fates) = run(&clock, &mut dice);
+        fates.retain(|(_, fate)| fate.accepted < usize::MAX);
+        for calls in 0..=disk.len() {
+            for _ in 0..3 {
+                let cut = disk.after_power_cut(calls, &mut dice);
+                let (waiting, _) = House::look(&cut, &clock);
+                cuts += 1;
+                for (seq, fate) in &fates {
+                    let found = waiting.get(seq);
+                    if fate.accepted <= calls && fate.ended.is_none_or(|at| at > calls) {
+                        assert_eq!(found, Some(&fate.payload), "seed {seed}: {seq} was lost at call {calls}");
+                        checked += 1;
+                    }
+                    if fate.end_durable.is_some_and(|at| at <= calls) {
+                        assert_eq!(found, None, "seed {seed}: {seq} rose again at call {calls}");
+                    }
+                }
+                // A second start over what the first one left finds the same.
+                let (again, opened) = House::look(&cut, &clock);
+                assert_eq!((again, opened.cut_bytes), (waiting, 0), "seed {seed}, call {calls}");
+            }
+        }
+    }
+    assert!(cuts > 5_000 && checked > 10_000, "{cuts} cuts, {checked} messages looked for");
+}
+
+/// Accepts, sends, settles, fails now and then, rotates and deletes.
+fn run(clock: &Arc<TestClock>, dice: &mut Dice) -> (Disk, Vec<(u64, Fate)>) {
+    let disk = Disk::default();
+    let mut house = House::open(disk.clone(), clock);
+    let mut fates: Vec<(u64, Fate)> = Vec::new();
+    let mut number = 0;
+    for _ in 0..60 {
+        match dice.roll(6) {
+            0..=2 => {
+                if dice.roll(8) == 0 {
+                    disk.fail_next(if dice.roll(2) == 0 { Trouble::Append } else { Trouble::Sync });
+                }
+                let group: Vec<_> = (0..=dice.roll(3))
+                    .map(|_| {
+                        number += 1;
+                        numbered(number, dice.roll(3) as u8)
+                    })
+                    .collect();
+                let payloads: Vec<_> = group.iter().map(|m| String::from_utf8(m.payload.to_vec()).unwrap()).collect();
+                let (seqs, accepted) = house.accept(group);
+                disk.heal();
+                let calls = if accepted { disk.len() } else { usize::MAX };
+                if accepted {
+                    mark_durable(&mut fates, disk.len());
+                }
+                let new = seqs.into_iter().zip(payloads);
+                fates.extend(new.map(|(seq, payload)| {
+                    (seq, Fate { payload, accepted: calls, ended: None, end_durable: None })
+                }));
+            }
+            3 => house.writer.jot(),
+            4 => house.writer.tidy(),
+            _ => {
+                let Some((seq, _)) = house.take() else { continue };
+                let before = disk.len();
+                house.shared.with(|state, _| state.index.settle(seq));
+                fates.iter_mut().filter(|(of, _)| *of == seq).for_each(|(_, fate)| fate.ended = Some(before));
+            }
+        }
+    }
+    (disk, fates)
+}
+
+/// A group that is durable takes along what had ended before it.
+fn mark_durable(fates: &mut [(u64, Fate)], calls: usize) {
+    for (_, fate) in fates.iter_mut().filter(|(_, fate)| fate.ended.is_some()) {
+        fate.end_durable.get_or_insert(calls);
+    }
+}
