@@ -38,7 +38,8 @@ pub(in crate::outbox) enum Finished {
 #[derive(Debug)]
 pub(in crate::outbox) struct Carry {
     from: u32,
-    ends: Vec<(u32, Vec<Note>)>,
+    /// Of each segment its messages in order; `None` is one that lives.
+    ends: Vec<(u32, Vec<Option<Note>>)>,
     keys: Vec<(u64, Key)>,
 }
 
@@ -53,17 +54,21 @@ impl Carry {
 
 /// The records that say what the notes say.
 pub(in crate::outbox) fn records_of(notes: &[Note]) -> Vec<Record<'static>> {
-    group(notes.iter().copied(), false)
+    let mut sorted: Vec<_> = notes.iter().copied().map(Some).collect();
+    sorted.sort_unstable_by_key(|note| note.map(|note| note.seq));
+    group(sorted.into_iter(), false)
 }
 
 /// One record for each fate. Neighbours in one segment may share a range even when numbers between them are missing
-/// (`whole`): nobody else will ever bear those.
-fn group(notes: impl Iterator<Item = Note>, whole: bool) -> Vec<Record<'static>> {
+/// (`whole`): nobody else will ever bear those. One that lives between them (`None`) parts them.
+fn group(notes: impl Iterator<Item = Option<Note>>, whole: bool) -> Vec<Record<'static>> {
     let mut by_fate: BTreeMap<u8, (Option<DropReason>, Vec<Range>)> = BTreeMap::new();
-    let mut sorted: Vec<_> = notes.collect();
-    sorted.sort_unstable_by_key(|note| note.seq);
     let mut before = None;
-    for note in sorted {
+    for note in notes {
+        let Some(note) = note else {
+            before = None;
+            continue;
+        };
         let fate = note.drop.map_or(0, |reason| 1 + reason as u8);
         let ranges = &mut by_fate.entry(fate).or_insert_with(|| (note.drop, Vec::new())).1;
         match ranges.last_mut() {
@@ -128,9 +133,10 @@ impl Index {
         Some(if nothing { Finished::Delete(from) } else { Finished::Carry(Carry { from, ends, keys }) })
     }
 
-    fn ends_in(&self, segment: u32) -> Vec<Note> {
-        let fates = self.segments.fates(segment).into_iter();
-        fates.map(|Entry { seq, state, .. }| Note { seq, segment, drop: dropped(state), untold: false }).collect()
+    fn ends_in(&self, segment: u32) -> Vec<Option<Note>> {
+        let all = self.segments.all_in(segment);
+        let end = |Entry { seq, state, .. }| Note { seq, segment, drop: dropped(state), untold: false };
+        all.map(|entry| (!entry.state.is_live()).then(|| end(entry))).collect()
     }
 
     /// What was carried is durable, in the newest segment.

@@ -348,11 +348,10 @@ impl Segments {
         }
     }
 
-    /// Numbers and fates of the messages of a segment that are not live, in order.
-    pub(super) fn fates(&self, number: u32) -> Vec<Entry> {
+    /// The messages of a segment, in order.
+    pub(super) fn all_in(&self, number: u32) -> impl Iterator<Item = Entry> + '_ {
         let segment = self.position(number).and_then(|at| self.list.get(at));
-        let entries = segment.into_iter().flat_map(|s| s.entries.iter().map(|e| e.unpack(s.base)));
-        entries.filter(|e| !e.state.is_live()).collect()
+        segment.into_iter().flat_map(|s| s.entries.iter().map(|e| e.unpack(s.base)))
     }
 
     pub(super) fn remove(&mut self, number: u32) {

@@ -14,7 +14,12 @@ enum State {
     Waiting,
     Out,
     /// It ended; whether that is said on the disk, or even durably.
-    Ended { said: bool, durable: bool },
+    Ended {
+        said: bool,
+        durable: bool,
+    },
+    /// It ended, and its fsync failed: what the disk holds of that is the disk's affair.
+    Doubtful,
     /// Refused by a disk that may have kept it all the same.
     Refused,
 }
@@ -25,6 +30,8 @@ struct Known {
     topic: String,
     priority: u8,
     state: State,
+    /// Somebody was told that it is accepted.
+    promised: bool,
 }
 
 struct Life {
@@ -59,10 +66,13 @@ impl Life {
 
     fn accept(&mut self) {
         let disk = self.house.disk.clone();
-        match self.dice.roll(10) {
-            0 => disk.fail_next(Trouble::Append),
-            1 => disk.fail_next(Trouble::Sync),
-            _ => {}
+        let trouble = match self.dice.roll(10) {
+            0 => Some(Trouble::Append),
+            1 => Some(Trouble::Sync),
+            _ => None,
+        };
+        if let Some(trouble) = trouble {
+            disk.fail_next(trouble);
         }
         let mut group: Vec<Message> = Vec::new();
         for _ in 0..=self.dice.roll(3) {
@@ -75,13 +85,15 @@ impl Life {
         disk.heal();
         if accepted {
             self.said(true);
+        } else if trouble == Some(Trouble::Sync) {
+            self.doubt();
         }
-        let newest = self.model.keys().next_back().copied().unwrap_or(0);
+        let newest = self.model.iter().rfind(|(_, known)| known.promised).map_or(0, |(seq, _)| *seq);
         for (seq, Message { payload, topic, priority, .. }) in seqs.into_iter().zip(known) {
             assert!(seq > newest, "seed {}: number {seq} after {newest}", self.seed);
             let state = if accepted { State::Waiting } else { State::Refused };
             let payload = String::from_utf8(payload.to_vec()).unwrap();
-            self.model.insert(seq, Known { payload, topic, priority, state });
+            self.model.insert(seq, Known { payload, topic, priority, state, promised: accepted });
         }
     }
 
@@ -91,6 +103,14 @@ impl Life {
             if let State::Ended { said, durable } = &mut known.state {
                 *said = true;
                 *durable |= now_durable;
+            }
+        }
+    }
+
+    fn doubt(&mut self) {
+        for known in self.model.values_mut() {
+            if known.state == (State::Ended { said: true, durable: false }) {
+                known.state = State::Doubtful;
             }
         }
     }
@@ -121,8 +141,8 @@ impl Life {
         assert_eq!(known.state, State::Waiting, "seed {}: {seq} is handed out", self.seed);
         assert_eq!(known.payload.as_bytes(), message.payload, "seed {}", self.seed);
         assert_eq!(Some(known.priority), best, "seed {}: a lesser one goes first", self.seed);
-        let mut of_stream = self.waiting().filter(|(_, k)| k.topic == known.topic && k.priority == known.priority);
-        assert_eq!(of_stream.next().map(|(first, _)| *first), Some(seq), "seed {}: out of order", self.seed);
+        let first = self.waiting().find(|(_, k)| k.topic == known.topic && k.priority == known.priority);
+        assert_eq!(first.map(|(first, _)| *first), Some(seq), "seed {}: out of order", self.seed);
         self.set(seq, State::Out);
     }
 
@@ -167,8 +187,9 @@ impl Life {
         for (seq, known) in &mut self.model {
             let found = waiting.contains_key(seq);
             let allowed = match known.state {
-                State::Waiting | State::Out => found,
-                State::Ended { said, durable } => !found || (!durable && !(said && killed)),
+                State::Waiting | State::Out => found || !known.promised,
+                State::Ended { said, durable } => !(found && (durable || said && killed)),
+                State::Doubtful => !found || !killed,
                 State::Refused => true,
             };
             assert!(allowed, "seed {seed}: {seq} was {:?}, and is there: {found} (killed: {killed})", known.state);
