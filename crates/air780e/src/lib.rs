@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod facts;
 mod fence;
 pub mod frame;
+pub mod ladder;
 pub mod link;
 pub mod modem;
 pub mod service;
