@@ -8,11 +8,12 @@ use crate::command::mqtt::{MAX_INLINE, MAX_PAYLOAD, PublishBytes, PublishText, a
 use crate::command::{TooLong, exchange};
 use crate::engine::{Engine, Event as Line};
 use crate::exchange::{Exchange, Failure, Outcome};
-use crate::link::{Link, Notice};
-use crate::modem::{Event, Publication, PublishError, Request};
+use crate::ladder::{Heal, Ladder, Notice as Rescue, Rung};
+use crate::link::{Down, Link, Notice};
+use crate::modem::{Event, Publication, PublishError, Recovery, Request};
 use crate::session::{Desired, check_topic};
 use crate::status::{Phase, Status};
-use crate::step::Step;
+use crate::step::{Seen, Step};
 use crate::urc::Urc;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
@@ -38,7 +39,8 @@ pub(crate) struct Channels {
 /// What a command on the line was for.
 enum Purpose {
     Step(Step),
-    Publication(oneshot::Sender<Result<(), PublishError>>),
+    /// And whether the broker acknowledges it.
+    Publication(oneshot::Sender<Result<(), PublishError>>, bool),
     Question(oneshot::Sender<Outcome>),
 }
 
@@ -51,6 +53,8 @@ struct Waiting<T> {
 pub(crate) struct Driver {
     engine: Engine,
     link: Link,
+    ladder: Ladder,
+    recovery: Recovery,
     in_flight: HashMap<u64, Purpose>,
     next_ticket: u64,
     publications: VecDeque<Waiting<Result<(), PublishError>>>,
@@ -61,11 +65,13 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(baud: u32, pin: Option<String>, channels: Channels) -> Self {
+    pub(crate) fn new(baud: u32, pin: Option<String>, recovery: Recovery, channels: Channels) -> Self {
         let now = now();
         Self {
             engine: Engine::new(baud, now),
             link: Link::new(pin, now),
+            ladder: Ladder::new(recovery.budget, recovery.reset.is_some(), now),
+            recovery,
             in_flight: HashMap::new(),
             next_ticket: 0,
             publications: VecDeque::new(),
@@ -165,7 +171,7 @@ impl Driver {
     fn wake_at(&self) -> Instant {
         // While the line is taken, the link has no say: its next step comes when the line is free.
         let link = self.may_step().then(|| self.link.wake_at(now()));
-        let wake_at = [self.engine.wake_at(), link].into_iter().flatten().min();
+        let wake_at = [self.engine.wake_at(), link, self.ladder.wake_at(now())].into_iter().flatten().min();
         wake_at.unwrap_or_else(|| now() + Duration::from_secs(60))
     }
 
@@ -181,6 +187,7 @@ impl Driver {
     /// Brings engine, link and users up to date with each other, until nothing is left to do now.
     fn pump(&mut self, now: Instant) {
         self.engine.tick(now);
+        self.recover(now);
         loop {
             while let Some(event) = self.engine.next_event() {
                 self.on_line(event, now);
@@ -194,6 +201,30 @@ impl Driver {
         }
         self.refuse_what_cannot_go();
         self.show();
+    }
+
+    /// Asks the ladder whether something has to be done about a fault that lasts, and does it.
+    fn recover(&mut self, now: Instant) {
+        if !self.link.is_climbing() {
+            self.ladder.carried_out(now);
+        }
+        self.ladder.observe(self.link.fault(), now);
+        let day = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() / 86_400);
+        if let Some(rung) = self.ladder.next(now, day) {
+            self.link.climb(rung);
+            if let (Rung::Hardware, Some(reset)) = (rung, &self.recovery.reset) {
+                reset();
+            }
+        }
+        while let Some(notice) = self.ladder.next_notice() {
+            match notice {
+                Rescue::Healed(Heal { rung, fault, healed, took }) => {
+                    tracing::info!(?rung, ?fault, healed, seconds = took.as_secs(), "recovery");
+                }
+                Rescue::Spent(fault) => tracing::warn!(?fault, "recovery has done for today what it may; waiting"),
+                Rescue::BudgetChanged(_) => {}
+            }
+        }
     }
 
     fn on_line(&mut self, event: Line, now: Instant) {
@@ -222,7 +253,12 @@ impl Driver {
                 Event::Identified(identity)
             }
             Notice::Online(attempt) => Event::Online(attempt),
-            Notice::Offline(attempt, reason) => Event::Offline(attempt, reason),
+            Notice::Offline(attempt, reason) => {
+                if !matches!(reason, Down::Refused(_) | Down::Unwanted | Down::Rebooted | Down::PortLost) {
+                    self.ladder.connection_failed();
+                }
+                Event::Offline(attempt, reason)
+            }
             Notice::Subscribed(filter) => Event::Subscribed(filter),
             Notice::NotSubscribed(filter, failure) => Event::NotSubscribed(filter, failure),
         };
@@ -243,10 +279,16 @@ impl Driver {
                 if let Err(failure) = &seen {
                     tracing::debug!(?step, %failure, "step failed");
                 }
+                if seen == Ok(Seen::SessionState(1)) {
+                    self.ladder.confirmed(now);
+                }
                 self.link.done(step, seen, now);
             }
-            Some(Purpose::Publication(reply)) => {
+            Some(Purpose::Publication(reply, acknowledged)) => {
                 let outcome = outcome.map(|_| ());
+                if outcome.is_ok() && acknowledged {
+                    self.ladder.confirmed(now);
+                }
                 self.link.published(&outcome, now);
                 if outcome.is_err() {
                     // Order is kept: what was to follow it fails with it, unsent.
@@ -296,7 +338,8 @@ impl Driver {
         }
         let Some(Waiting { exchange, reply }) = self.publications.pop_front() else { return false };
         self.question_next = true;
-        self.start(exchange, Purpose::Publication(reply), now);
+        let acknowledged = exchange.follow_up.is_some();
+        self.start(exchange, Purpose::Publication(reply, acknowledged), now);
         true
     }
 
@@ -365,6 +408,7 @@ impl Driver {
             registration: self.link.registration(),
             facts: self.link.facts().clone(),
             boots: self.link.boots(),
+            budget: self.ladder.budget(),
             counters: self.engine.counters(),
             port_error: None,
         };

@@ -200,7 +200,8 @@ impl Ladder {
 
     /// The rung that was climbed has been carried out.
     pub fn carried_out(&mut self, now: Instant) {
-        if let Some(climb) = &mut self.climb {
+        // Nobody tells when the hardware is done: its limit stands.
+        if let Some(climb) = self.climb.as_mut().filter(|climb| climb.rung != Rung::Hardware) {
             climb.ended.get_or_insert(now);
         }
     }
@@ -236,6 +237,11 @@ impl Ladder {
         let due = self.due()?;
         // Spent, or held up: looked at again in a minute.
         Some(if due > now { due } else { now + Duration::from_secs(60) })
+    }
+
+    /// What has been used.
+    pub fn budget(&self) -> Budget {
+        self.budget
     }
 
     /// The next thing to tell.

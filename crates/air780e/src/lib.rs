@@ -20,4 +20,4 @@ pub mod step;
 pub mod time;
 pub mod urc;
 
-pub use modem::{Config, Event, Modem, Publication, PublishError};
+pub use modem::{Config, Event, Modem, Publication, PublishError, Recovery};

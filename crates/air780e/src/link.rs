@@ -16,6 +16,7 @@ use crate::command::general::Sim;
 use crate::command::network::{Registration, SignalQuality};
 use crate::exchange::{Ends, Failure, Refusal};
 use crate::facts::{AFTER_ATTACH, Facts, Look};
+use crate::ladder::{Fault, Rung};
 use crate::session::{Desired, Session};
 use crate::status::{Identity, Phase};
 use crate::step::{SETUP, Seen, Step, opening};
@@ -153,6 +154,10 @@ pub struct Link {
     /// When the broker last acknowledged something.
     progress_at: Instant,
     poll: VecDeque<Step>,
+    /// What is left of the rung that is being climbed.
+    climb: VecDeque<Step>,
+    /// The broker refused the sign-in: no fault of the module.
+    refused: bool,
     boots: u64,
     notices: VecDeque<Notice>,
 }
@@ -172,6 +177,8 @@ impl Link {
             poll_at: now,
             progress_at: now,
             poll: VecDeque::new(),
+            climb: VecDeque::new(),
+            refused: false,
             boots: 0,
             notices: VecDeque::new(),
         }
@@ -188,6 +195,9 @@ impl Link {
 
     /// The step that comes next; `None` when there is nothing to do now. Asked when the line is free.
     pub fn next(&mut self, now: Instant) -> Option<Step> {
+        if let Some(step) = self.climb.front() {
+            return Some(step.clone());
+        }
         if now < self.not_before {
             return None;
         }
@@ -230,6 +240,7 @@ impl Link {
     /// The serial port is gone; another module may come back.
     pub fn port_lost(&mut self) {
         self.facts.forget_module();
+        self.climb.clear();
         self.down(Down::PortLost);
         self.observed = Observed::nothing(Stage::Unknown);
     }
@@ -275,6 +286,10 @@ impl Link {
 
     /// A step ended.
     pub fn done(&mut self, step: Step, outcome: Result<Seen, Failure>, now: Instant) {
+        if self.climb.front() == Some(&step) {
+            self.climbed(&step, now);
+            return;
+        }
         if self.observed.repairs.front() == Some(&step) {
             self.observed.repairs.pop_front();
         }
@@ -282,6 +297,52 @@ impl Link {
             Ok(seen) => self.saw(step, seen, now),
             Err(failure) => self.failed(step, failure, now),
         }
+    }
+
+    /// What is wrong although a session is wanted. A SIM card that is missing or locked, a network or a broker that
+    /// refuses: no rung helps against those.
+    pub fn fault(&self) -> Option<Fault> {
+        let o = &self.observed;
+        if self.desired.session.is_none() || self.refused {
+            return None;
+        }
+        if !o.answers || o.set_up < SETUP.len() {
+            return Some(Fault::Silent);
+        }
+        if o.sim != Some(Sim::Ready) || o.registration == Some(Registration::Denied) {
+            return None;
+        }
+        if !o.attached {
+            return Some(Fault::NoNetwork);
+        }
+        (!matches!(o.stage, Stage::Up(_))).then_some(Fault::NoSession)
+    }
+
+    /// Carries out what a rung of the recovery ladder says, before anything else.
+    pub fn climb(&mut self, rung: Rung) {
+        self.climb = match rung {
+            Rung::Bearer => [Step::CloseConnection, Step::Attach(false), Step::Attach(true)].into(),
+            Rung::Radio => [Step::Radio(false), Step::Radio(true)].into(),
+            Rung::Restart => [Step::Restart].into(),
+            Rung::Hardware => VecDeque::new(),
+        };
+    }
+
+    /// Whether a rung is being carried out.
+    pub fn is_climbing(&self) -> bool {
+        !self.climb.is_empty()
+    }
+
+    /// A step of a rung ended, well or not. After the last one the module is set up and identified anew.
+    fn climbed(&mut self, step: &Step, now: Instant) {
+        self.climb.pop_front();
+        if !self.climb.is_empty() {
+            return;
+        }
+        self.down(Down::Gone);
+        let pin_sent = self.observed.pin_sent && *step != Step::Restart;
+        self.observed = Observed { answers: true, pin_sent, ..Observed::nothing(Stage::Unknown) };
+        self.not_before = now;
     }
 
     fn setup_step(&self) -> Option<Step> {
@@ -511,6 +572,7 @@ impl Link {
 
     fn rebooted(&mut self) {
         self.facts.forget_module();
+        self.climb.clear();
         self.down(Down::Rebooted);
         self.observed = Observed::nothing(Stage::Closed);
     }
@@ -527,6 +589,7 @@ impl Link {
     fn down(&mut self, reason: Down) {
         let Some(attempt) = self.current().map(|s| s.attempt) else { return };
         self.failed = Some(attempt);
+        self.refused = matches!(reason, Down::Refused(_));
         self.notices.push_back(Notice::Offline(attempt, reason));
         self.observed.stage = Stage::Unknown;
         self.observed.suspect = false;

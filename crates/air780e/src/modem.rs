@@ -5,6 +5,7 @@ use crate::command::{self, Command};
 use crate::driver::{Channels, Driver};
 use crate::exchange::{Exchange, Failure, Outcome};
 use crate::frame::Message;
+use crate::ladder::Budget;
 use crate::link::Down;
 use crate::session::{Desired, Unusable, check_line};
 use crate::status::{Identity, Status};
@@ -32,6 +33,15 @@ pub struct Config {
     pub baud: u32,
     /// The PIN of the SIM card, if it asks for one.
     pub pin: Option<String>,
+}
+
+/// What the recovery ladder starts with.
+#[derive(Default)]
+pub struct Recovery {
+    /// What was used before; see [`Status::budget`].
+    pub budget: Budget,
+    /// Begins a reset of the module by other means than its serial line. Must not block; done within 30 s.
+    pub reset: Option<Box<dyn Fn() + Send>>,
 }
 
 /// A message for the broker.
@@ -120,6 +130,20 @@ impl Modem {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         F: FnMut() -> io::Result<S> + Send + 'static,
     {
+        Self::start_with(open, baud, pin, Recovery::default())
+    }
+
+    /// As [`Modem::start_on`], with what the recovery ladder needs.
+    pub fn start_with<S, F>(
+        open: F,
+        baud: u32,
+        pin: Option<String>,
+        recovery: Recovery,
+    ) -> (Self, mpsc::Receiver<Event>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        F: FnMut() -> io::Result<S> + Send + 'static,
+    {
         let (requests, requests_rx) = mpsc::channel(REQUESTS);
         let (desired, desired_rx) = watch::channel(Desired::default());
         let (events_tx, events) = mpsc::channel(EVENTS);
@@ -132,7 +156,7 @@ impl Modem {
             status: status_tx,
             urcs: urcs.clone(),
         };
-        tokio::spawn(Driver::new(baud, pin, channels).run(open));
+        tokio::spawn(Driver::new(baud, pin, recovery, channels).run(open));
         (Self { requests, desired, status, urcs, http: Arc::default() }, events)
     }
 

@@ -3,6 +3,7 @@
 use crate::command::network::{Registration, SignalQuality};
 use crate::engine::Counters;
 use crate::facts::Facts;
+use crate::ladder::Budget;
 
 /// Who the module is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub struct Status {
     pub facts: Facts,
     /// How often the module was seen to boot since the start.
     pub boots: u64,
+    /// What the recovery ladder has used today; given to the next start, it is not used twice.
+    pub budget: Budget,
     /// Totals of the line.
     pub counters: Counters,
     /// Why the port cannot be used, while it cannot.

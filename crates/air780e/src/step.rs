@@ -1,13 +1,14 @@
 //! The steps of the link: each a command, and what its answer lets one see.
 
 use crate::command::general::{
-    AutoUpgradeOff, EchoOff, EnterPin, Firmware, Model, NumericErrors, SerialNumber, Sim, SimStatus, SleepOff,
+    AutoUpgradeOff, EchoOff, EnterPin, Firmware, Model, NumericErrors, Reset, SerialNumber, Sim, SimStatus, SleepOff,
 };
 use crate::command::mqtt::{
     CloseConnection, Configure, ConfigureAnonymous, Connect, DirectMessages, Disconnect, GetSessionState, OpenTcp,
     OpenTls, PlainMessages, ReadCached, Subscribe, Unsubscribe,
 };
 use crate::command::network::{GetAttachment, GetRegistration, GetSignal, Registration, SignalQuality};
+use crate::command::recovery::{SetAttachment, SetRadio};
 use crate::command::ssl::{CreateFile, GetFileSize, MQTT_CONTEXT, SetNumber, SetText, WriteFile};
 use crate::command::{TooLong, exchange, read};
 use crate::exchange::{Exchange, Failure};
@@ -76,6 +77,12 @@ pub enum Step {
     ReadCached,
     /// A question whose answer is worth knowing.
     Look(Look),
+    /// `AT+CGATT=…`.
+    Attach(bool),
+    /// `AT+CFUN=…`.
+    Radio(bool),
+    /// `AT+RESET`.
+    Restart,
 }
 
 /// What every boot needs, in this order. Identity comes early: support starts with it.
@@ -172,6 +179,9 @@ impl Step {
             Self::SessionState => exchange(&GetSessionState),
             Self::ReadCached => exchange(&ReadCached),
             Self::Look(look) => look.exchange(),
+            Self::Attach(on) => exchange(&SetAttachment { on: u8::from(*on) }),
+            Self::Radio(on) => exchange(&SetRadio { on: u8::from(*on) }),
+            Self::Restart => exchange(&Reset),
         }
     }
 

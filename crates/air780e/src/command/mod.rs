@@ -12,6 +12,7 @@ pub mod http;
 pub mod mqtt;
 pub mod network;
 pub mod pdp;
+pub mod recovery;
 pub mod serial;
 pub mod sim;
 pub mod ssl;
