@@ -7,7 +7,8 @@
 //! * [engine-3] After a time-out the line is fenced: nothing is sent until the module has answered a question that
 //!   can be told apart from every answer still owed. A late answer never reaches another command.
 //! * [engine-4] While a command in data mode waits for its prompt, and for six seconds after it gave up waiting, no byte
-//!   is sent that could become payload. A prompt that comes late gets the payload that it was asked for.
+//!   is sent that could become payload. A prompt that comes late gets the payload that it was asked for; and so does, in
+//!   the end, a module that may be waiting for it in silence. See `payload.rs`.
 //! * [engine-5] `RDY` and the ROM banner fail everything in flight: the module remembers none of it.
 
 use crate::exchange::{Ends, Exchange, Failure, Final, FollowUp, Information, Outcome};
@@ -78,6 +79,8 @@ pub struct Engine {
     byte_time: Duration,
     last_rx: Instant,
     probe: usize,
+    /// The port was lost before the module had prompted for this.
+    owed: Option<Bytes>,
     /// Since when the module owes any answer at all, and whether that was told.
     unanswered: Option<Unanswered>,
     counters: Counters,
@@ -97,6 +100,8 @@ enum Line {
     /// Asking whether anybody is there.
     Knock {
         again: Instant,
+        /// What a prompt that is still owed is to get.
+        data: Option<Bytes>,
     },
     /// Asking something whose answer cannot be mistaken.
     Fence {
@@ -153,6 +158,7 @@ impl Engine {
             byte_time: Duration::from_secs(10) / baud.max(1),
             last_rx: now,
             probe: 0,
+            owed: None,
             unanswered: None,
             counters: Counters::default(),
         }
@@ -219,7 +225,7 @@ impl Engine {
             Line::NoPort | Line::Free => None,
             Line::Busy(busy) => Some(busy.until),
             Line::Quiet { until, .. } | Line::Fence { until, .. } => Some(*until),
-            Line::Knock { again } => Some(*again),
+            Line::Knock { again, .. } => Some(*again),
         };
         let waiting = self.waiting.as_ref().map(|w| w.until);
         let block = self.framer.block_missing().map(|_| self.last_rx + BLOCK_STALL);
@@ -243,6 +249,12 @@ impl Engine {
 
     /// The serial port is gone: nothing in flight will be answered.
     pub fn port_lost(&mut self) {
+        match &mut self.line {
+            Line::Busy(busy) if busy.stage == Stage::Prompt => self.owed = busy.exchange.data.take(),
+            Line::Quiet { data, .. } => self.owed = Some(std::mem::take(data)),
+            Line::Knock { data, .. } => self.owed = data.take(),
+            _ => {}
+        }
         self.fail_all(&Failure::PortLost);
         self.framer = Framer::default();
         self.line = Line::NoPort;
@@ -252,7 +264,14 @@ impl Engine {
     pub fn port_opened(&mut self, now: Instant) {
         self.output.clear();
         self.unanswered = None;
-        self.knock(now);
+        match self.owed.take() {
+            // [engine-4] It may be the same module, and it may have been waiting ever since.
+            Some(data) => {
+                self.line = Line::Quiet { until: now, data };
+                self.tick_line(now);
+            }
+            None => self.knock(now),
+        }
     }
 
     fn on_frame(&mut self, frame: Frame, now: Instant) {
@@ -405,10 +424,10 @@ impl Engine {
                 }
             }
             // [engine-4] Late, but what the module waits for now is this payload and nothing else.
-            Line::Quiet { data, .. } => {
+            Line::Quiet { data, .. } | Line::Knock { data: Some(data), .. } => {
                 let data = data.clone();
                 let until = self.send(&data, now) + DATA_MODE_GAP;
-                self.line = Line::Knock { again: until };
+                self.line = Line::Knock { again: until, data: None };
             }
             _ => self.counters.stray += 1,
         }
@@ -463,8 +482,8 @@ impl Engine {
     fn tick_line(&mut self, now: Instant) {
         match &self.line {
             Line::Busy(busy) if now >= busy.until => self.give_up(now),
-            Line::Quiet { until, .. } if now >= *until => self.knock(now),
-            Line::Knock { again } if now >= *again => self.knock(now),
+            Line::Quiet { until, .. } if now >= *until => self.fill(now),
+            Line::Knock { again, .. } if now >= *again => self.knock(now),
             Line::Fence { until, .. } if now >= *until => self.knock(now),
             _ => {}
         }
@@ -491,14 +510,37 @@ impl Engine {
         }
     }
 
+    /// The prompt never came. If it was lost, the module waits for exactly this payload, with some firmware for ever, and
+    /// would publish whatever else it is sent. If not, payload and line end are a line that it refuses: an answer, too.
+    fn fill(&mut self, now: Instant) {
+        let Line::Quiet { data, .. } = std::mem::replace(&mut self.line, Line::Free) else { return };
+        // A module that slept through all of this prompts when it wakes up.
+        self.framer.allow_prompt();
+        self.line = Line::Knock { again: now, data: Some(data) };
+        self.knock(now);
+    }
+
     fn knock(&mut self, now: Instant) {
-        self.framer.forbid_prompt();
         self.unanswered.get_or_insert(Unanswered { since: now, told: false });
-        let sent = self.send(KNOCK, now);
-        self.line = Line::Knock { again: sent + KNOCK_EVERY };
+        let again = match &self.line {
+            Line::Knock { data: Some(data), .. } if payload::is_harmless(data) => {
+                let bytes = [data, &b"\r"[..]].concat();
+                // Two copies never come so close that the module could take parts of both.
+                self.send(&bytes, now) + DATA_MODE_GAP
+            }
+            _ => self.send(KNOCK, now) + KNOCK_EVERY,
+        };
+        match &mut self.line {
+            Line::Knock { again: old, data: Some(_) } => *old = again,
+            _ => {
+                self.framer.forbid_prompt();
+                self.line = Line::Knock { again, data: None };
+            }
+        }
     }
 
     fn fence(&mut self, now: Instant) {
+        self.framer.forbid_prompt();
         self.probe = (self.probe + 1) % PROBES.len();
         let Some(&probe) = PROBES.get(self.probe) else { return };
         let until = self.send(probe.line, now) + FENCE_WITHIN;
@@ -533,5 +575,6 @@ fn early(ends: Ends, urc: &Urc) -> Option<Result<(), Failure>> {
     }
 }
 
+mod payload;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@
 //! * [link-2] A new desire wins over whatever is going on.
 //! * [link-3] One attempt is tried once; its failure is told once.
 //! * [link-4] Every connect sets the receive mode first; the module forgets it at a reset and may keep it otherwise.
-//! * [link-5] A missing acknowledgement ends the session: without packet ids, a late one would be taken for the next.
+//! * [link-5] A missing acknowledgement ends the session: without packet ids, a late one would be taken for the next. So
+//!   does a missing answer to a publication, which may have been made all the same.
 //! * [link-6] Whatever hints at a lost session is confirmed with the module before it is believed; a lost one is torn
 //!   down before the next is tried, within two commands' time.
 
@@ -48,7 +49,7 @@ pub enum Notice {
     Offline(u64, Down),
     /// The broker confirmed a subscription.
     Subscribed(String),
-    /// A subscription failed; it is tried again with the next session.
+    /// A subscription failed. Told once in a session; it is tried again once a minute.
     NotSubscribed(String, Failure),
 }
 
@@ -114,6 +115,8 @@ struct Observed {
     attached: bool,
     stage: Stage,
     subscriptions: BTreeMap<String, u8>,
+    /// Filters that were refused in this session, and whether it is time to ask again.
+    refused: BTreeMap<String, bool>,
     /// The session may be gone: ask before it is used again.
     suspect: bool,
     /// What puts right a receive mode that is not the one that was set, and fetches the messages it kept back.
@@ -132,6 +135,7 @@ impl Observed {
             attached: false,
             stage,
             subscriptions: BTreeMap::new(),
+            refused: BTreeMap::new(),
             suspect: false,
             repairs: VecDeque::new(),
         }
@@ -278,7 +282,8 @@ impl Link {
     pub fn published(&mut self, outcome: &Result<(), Failure>, now: Instant) {
         match outcome {
             Ok(()) => self.progress_at = now,
-            Err(Failure::NoFollowUp(_)) => self.down(Down::NotAcknowledged),
+            // It may have been made, and its acknowledgement may come yet.
+            Err(Failure::NoFollowUp(_) | Failure::NoAnswer | Failure::NoPrompt) => self.down(Down::NotAcknowledged),
             Err(Failure::Closed) => self.closed(),
             Err(_) => self.suspect(),
         }
@@ -388,7 +393,8 @@ impl Link {
         let (have, want) = (&self.observed.subscriptions, &self.desired.subscriptions);
         let surplus = have.keys().find(|filter| !want.contains_key(*filter)).cloned().map(Step::Unsubscribe);
         let missing = || {
-            let (filter, qos) = want.iter().find(|(filter, qos)| have.get(*filter) != Some(qos))?;
+            let asked = |filter| self.observed.refused.get(filter) == Some(&false);
+            let (filter, qos) = want.iter().find(|(filter, qos)| have.get(*filter) != Some(qos) && !asked(*filter))?;
             Some(Step::Subscribe(filter.clone(), *qos))
         };
         surplus.or_else(missing)
@@ -398,6 +404,7 @@ impl Link {
         if now >= self.poll_at {
             self.poll_at = now + POLL_EVERY;
             self.look([Step::Signal, Step::Look(Look::Cell), Step::Registration]);
+            self.observed.refused.values_mut().for_each(|again| *again = true);
             // An acknowledged publication has shown already that the session lives.
             if matches!(self.observed.stage, Stage::Up(_)) && now >= self.progress_at + POLL_EVERY {
                 self.poll.push_back(Step::SessionState);
@@ -462,6 +469,7 @@ impl Link {
                 }
             }
             (Step::Subscribe(filter, qos), _) => {
+                self.observed.refused.remove(&filter);
                 self.observed.subscriptions.insert(filter.clone(), qos);
                 self.notices.push_back(Notice::Subscribed(filter));
             }
@@ -490,6 +498,7 @@ impl Link {
         if let Some(session) = up {
             self.notices.push_back(Notice::Online(session.attempt));
             self.observed.subscriptions.clear();
+            self.observed.refused.clear();
             self.observed.suspect = false;
             self.observed.stage = Stage::Up(session);
             self.poll_at = now + POLL_EVERY;
@@ -514,7 +523,7 @@ impl Link {
                 self.not_before = now + SIM_RETRY;
             }
             Step::Registration | Step::Attachment => self.not_before = now + NETWORK_RETRY,
-            Step::Subscribe(filter, qos) => self.not_subscribed(filter, qos, failure),
+            Step::Subscribe(filter, _) => self.not_subscribed(filter, failure),
             Step::Unsubscribe(filter) => {
                 self.observed.subscriptions.remove(&filter);
             }
@@ -546,15 +555,18 @@ impl Link {
         }
     }
 
-    fn not_subscribed(&mut self, filter: String, qos: u8, failure: Failure) {
+    fn not_subscribed(&mut self, filter: String, failure: Failure) {
         match failure {
             Failure::Closed => self.closed(),
             Failure::NoFollowUp(Ends::Suback) => self.down(Down::NotAcknowledged),
             failure => {
                 self.suspect();
-                // Not asked again in this session: a filter that the module refuses would be asked for ever.
-                self.observed.subscriptions.insert(filter.clone(), qos);
-                self.notices.push_back(Notice::NotSubscribed(filter, failure));
+                // A filter that the module really refuses is asked for once a minute; a line that noise has hit need
+                // not wait for that, because it is not answered at once either.
+                let again = matches!(failure, Failure::NoAnswer);
+                if self.observed.refused.insert(filter.clone(), again).is_none() {
+                    self.notices.push_back(Notice::NotSubscribed(filter, failure));
+                }
             }
         }
     }
@@ -594,6 +606,7 @@ impl Link {
         self.observed.stage = Stage::Unknown;
         self.observed.suspect = false;
         self.observed.subscriptions.clear();
+        self.observed.refused.clear();
     }
 
     /// Who the module is, once it has said so.

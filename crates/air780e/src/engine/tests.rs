@@ -237,7 +237,62 @@ fn no_byte_is_sent_while_the_module_may_wait_for_payload() {
     assert_eq!(bench.wait(10), [failed(1, Failure::NoPrompt)]);
     bench.wait(5);
     assert_eq!(bench.sent(), &b""[..]);
-    bench.wait(1);
+}
+
+#[test]
+fn a_module_whose_prompt_was_lost_gets_the_payload_and_not_the_knocking() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    bench.sent();
+    bench.wait(10);
+    bench.wait(6);
+    assert_eq!(bench.sent(), &b"payload\r"[..], "what else it were sent would be published");
+    bench.wait(7);
+    assert_eq!(bench.sent(), &b"payload\r"[..], "and again, should it not have listened");
+    bench.gets(b"\r\nERROR\r\n");
+    assert_eq!(bench.sent(), &b"AT+CGMI\r"[..], "it was no payload, and this is an answer");
+}
+
+#[test]
+fn a_module_that_wakes_up_late_and_prompts_gets_its_payload_and_not_more_knocking() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    bench.wait(10);
+    bench.wait(6);
+    bench.wait(7);
+    bench.sent();
+    bench.gets(b"\r\n> ");
+    assert_eq!(bench.sent(), &b"payload"[..]);
+    bench.wait(5);
+    assert_eq!(bench.sent(), &b""[..], "it may still take it");
+    bench.gets(b"\r\nOK\r\n");
+    assert_eq!(bench.sent(), &b"AT+CGMI\r"[..]);
+    bench.gets(b"> ");
+    assert_eq!(bench.sent(), &b""[..], "once");
+}
+
+#[test]
+fn a_port_lost_before_the_prompt_brings_the_payload_when_it_comes_back() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    bench.sent();
+    bench.engine.port_lost();
+    bench.engine.port_opened(bench.now);
+    assert_eq!(bench.sent(), &b"payload\r"[..]);
+    bench.gets(b"\r\nOK\r\n");
+    assert_eq!(bench.sent(), &b"AT+CGMI\r"[..]);
+    bench.engine.port_lost();
+    bench.engine.port_opened(bench.now);
+    assert_eq!(bench.sent(), &b"AT\r"[..], "once");
+}
+
+#[test]
+fn a_payload_that_is_a_command_is_never_sent_without_a_prompt() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"\rAT+CFUN=0\r") });
+    bench.sent();
+    bench.wait(10);
+    bench.wait(6);
     assert_eq!(bench.sent(), &b"AT\r"[..]);
 }
 

@@ -175,28 +175,51 @@ fn changed_subscriptions_are_sent_while_the_session_is_up() {
 }
 
 #[test]
-fn a_filter_that_is_refused_is_not_asked_for_again_in_this_session() {
+fn a_subscription_that_noise_has_hit_is_made_again_in_the_same_session() {
+    let mut bench = Bench::new();
+    bench.link.want(wanted(1, &["t"]));
+    let failed = std::cell::Cell::new(false);
+    bench.run_with(|step| {
+        let first = matches!(step, Step::Subscribe(..)) && !failed.replace(matches!(step, Step::Subscribe(..)));
+        first.then_some(Err(Failure::NoAnswer))
+    });
+    let notices = bench.notices();
+    assert!(notices.contains(&Notice::NotSubscribed("t".into(), Failure::NoAnswer)));
+    assert!(notices.contains(&Notice::Subscribed("t".into())), "{notices:?}");
+}
+
+#[test]
+fn a_filter_that_is_refused_is_asked_for_once_a_minute_and_told_once() {
     let mut bench = Bench::new();
     bench.link.want(wanted(1, &["bad"]));
     let refused = Failure::Refused(Refusal::Error);
     let steps = bench.run_with(|step| matches!(step, Step::Subscribe(..)).then(|| Err(refused.clone())));
     assert_eq!(steps.iter().filter(|s| *s == "Subscribe").count(), 1);
-    assert!(bench.notices().contains(&Notice::NotSubscribed("bad".into(), refused)));
+    assert!(bench.notices().contains(&Notice::NotSubscribed("bad".into(), refused.clone())));
+    bench.now += POLL_EVERY;
+    let steps = bench.run_with(|step| matches!(step, Step::Subscribe(..)).then(|| Err(refused.clone())));
+    assert_eq!(steps.iter().filter(|s| *s == "Subscribe").count(), 1);
+    assert_eq!(bench.notices(), []);
+    bench.now += POLL_EVERY;
+    bench.run();
+    assert_eq!(bench.notices(), [Notice::Subscribed("bad".into())]);
 }
 
 #[test]
-fn puback_lost_ends_the_session() {
-    let mut bench = Bench::online(&[]);
-    bench.link.published(&Err(Failure::NoFollowUp(Ends::Puback)), bench.now);
-    assert!(!bench.link.may_publish());
-    assert_eq!(bench.notices(), [Notice::Offline(1, Down::NotAcknowledged)]);
-    assert_eq!(bench.run(), ["Disconnect", "CloseConnection"]);
+fn a_publication_that_may_yet_be_acknowledged_ends_the_session() {
+    for failure in [Failure::NoFollowUp(Ends::Puback), Failure::NoAnswer, Failure::NoPrompt] {
+        let mut bench = Bench::online(&[]);
+        bench.link.published(&Err(failure), bench.now);
+        assert!(!bench.link.may_publish());
+        assert_eq!(bench.notices(), [Notice::Offline(1, Down::NotAcknowledged)]);
+        assert_eq!(bench.run(), ["Disconnect", "CloseConnection"]);
+    }
 }
 
 #[test]
-fn a_publication_without_answer_makes_the_session_suspect_until_the_module_confirms_it() {
+fn a_refused_publication_makes_the_session_suspect_until_the_module_confirms_it() {
     let mut bench = Bench::online(&[]);
-    bench.link.published(&Err(Failure::NoAnswer), bench.now);
+    bench.link.published(&Err(Failure::Refused(Refusal::Error)), bench.now);
     assert!(!bench.link.may_publish());
     assert_eq!(bench.run(), ["SessionState"]);
     assert!(bench.link.may_publish());

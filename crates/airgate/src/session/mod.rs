@@ -296,7 +296,7 @@ impl Session {
             }
             Event::NotSubscribed(filter, failure) => {
                 self.talk.subscribed(&filter, false);
-                tracing::warn!(filter, %failure, "not subscribed; it is tried again with the next session");
+                tracing::warn!(filter, %failure, "not subscribed; it is tried again once a minute");
             }
             Event::Message(message) if self.state == State::Enrolling => {
                 self.on_registration_message(&message.topic, &message.payload);

@@ -28,14 +28,14 @@
 //! | `refuse 767 10s` | every command but a bare `AT` ends with this CME error |
 //! | `reboot` | out of nothing; with `on …` in mid-command, with `in-data …` in the data phase |
 //! | `boot-loop 5` | a supply that breaks down under load |
-//! | `hang until reset`, `hang until power`, `hang 20s` | deaf and dumb |
+//! | `hang until reset`, `hang until power`, `hang 20s` | deaf and dumb; after a time it goes on as if nothing had been |
 //! | `vanish 3s`, `vanish 3s as PATH` | the port is gone, and comes back under its old or another path |
 //!
 //! # What no driver can find out
 //! Bytes on the line carry no checksum. A wrong byte in the payload, the topic or the client ID on its way to the module is
 //! published, subscribed or signed in with as it is; a byte lost from counted data is made up for by the first byte of
 //! whatever comes next; and a `>` out of noise is a prompt. A careful [`Mix`] therefore leaves alone what stands behind
-//! `AT+M`, `AT+SSL` and `AT+FS`, and data phases, in the direction of the module; noise never makes a `>`. A script may do
+//! `AT+M`, `AT+SSL` and `AT+FS`, and data, in the direction of the module; noise never makes a `>`. A script may do
 //! all of it but the last.
 
 mod agenda;
@@ -67,6 +67,8 @@ use watch::Watch;
 const FIRED_MAX: usize = 1000;
 /// Bytes of the host that wait while the line is stalled; more are lost.
 const STALLED_MAX: usize = 64 * 1024;
+/// The same for a module that hangs for a while. Source: the SDK's pending buffer of a channel.
+const HANGING_MAX: usize = 8192;
 /// Rules of the mix that wait for their occasion at a time.
 const MIX_WAITING: usize = 8;
 /// From one breakdown of the supply to the next: behind `RDY`, before the network.
@@ -74,8 +76,6 @@ const BROWNOUT_EVERY: Duration = Duration::from_millis(900);
 /// `AT*EXINFO?` behind a reboot out of nothing and behind a breakdown of the supply.
 const EXCEPTION: u8 = 6;
 const POWER: u8 = 0;
-/// What stands behind these is spared by a careful mix.
-const SPARED: [&str; 3] = ["AT+M", "AT+SSL", "AT+FS"];
 
 /// Something for the world around the module to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,7 @@ pub struct Faulty {
     /// Rules that wait for something other than the clock.
     armed: Vec<Rule>,
     mix: Option<Mix>,
+    called_at: Option<Duration>,
     fired: VecDeque<(Duration, String)>,
     fired_count: u64,
     outputs: VecDeque<Output>,
@@ -122,6 +123,8 @@ pub struct Faulty {
     lines: u64,
     /// Bytes of the present data phase.
     data_taken: usize,
+    /// The last command was one that data follow.
+    data_to_come: bool,
 
     off: bool,
     hang: Option<Hang>,
@@ -149,6 +152,7 @@ impl Faulty {
             agenda: Agenda::default(),
             armed: Vec::new(),
             mix,
+            called_at: None,
             fired: VecDeque::new(),
             fired_count: 0,
             outputs: VecDeque::new(),
@@ -161,6 +165,7 @@ impl Faulty {
             bytes_said: 0,
             lines: 0,
             data_taken: 0,
+            data_to_come: false,
             off: false,
             hang: None,
             stalled_until: Duration::ZERO,
@@ -207,15 +212,11 @@ impl Faulty {
     /// The host has sent these bytes.
     pub fn receive(&mut self, bytes: &[u8], now: Duration) {
         self.advance(now);
-        if self.is_deaf() {
-            return;
+        if self.is_deaf() || self.now < self.stalled_until {
+            self.wait_or_lose(bytes);
+        } else {
+            self.hear(bytes);
         }
-        if self.now < self.stalled_until {
-            let space = STALLED_MAX.saturating_sub(self.arriving.len());
-            self.arriving.extend(bytes.iter().take(space));
-            return;
-        }
-        self.hear(bytes);
     }
 
     /// Something happened to a connection.
@@ -324,6 +325,18 @@ impl Faulty {
         self.armed.len()
     }
 
+    /// Bytes of the host reach a module or a line that does not take them now.
+    fn wait_or_lose(&mut self, bytes: &[u8]) {
+        let most = match self.hang {
+            _ if self.off => 0,
+            Some(Hang::Reset | Hang::Power) => 0,
+            Some(Hang::Until(_)) => HANGING_MAX,
+            None => STALLED_MAX,
+        };
+        let space = most.saturating_sub(self.arriving.len());
+        self.arriving.extend(bytes.iter().take(space));
+    }
+
     fn engine_until(&mut self, now: Duration) {
         self.now = now;
         if !self.is_deaf() {
@@ -345,6 +358,7 @@ impl Faulty {
         }
         self.hang = None;
         self.missed.clear();
+        self.arriving.clear();
         self.heard.clear();
         self.filter.cut();
         self.engine.restart(reason, self.now);
@@ -469,11 +483,9 @@ impl Faulty {
         if self.sim_at.take_if(|at| now >= *at).is_some() {
             self.engine_condition(|engine| engine.set_sim(true, now));
         }
-        if now >= self.stalled_until {
+        if now >= self.stalled_until && !self.is_deaf() && !self.arriving.is_empty() {
             let bytes = std::mem::take(&mut self.arriving);
-            if !bytes.is_empty() && !self.is_deaf() {
-                self.hear(&bytes);
-            }
+            self.hear(&bytes);
         }
         if now >= self.stalled_until.max(self.late_until) {
             self.outputs.append(&mut self.leaving);

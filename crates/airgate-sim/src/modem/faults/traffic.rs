@@ -3,8 +3,13 @@
 use bytes::Bytes;
 
 use super::agenda::Due;
-use super::{Direction, Fault, Faulty, Output, Rule, SPARED, When};
+use super::{Direction, Fault, Faulty, Output, Rule, When};
 use crate::modem::engine;
+
+/// What stands behind these is spared by a careful mix.
+const SPARED: [&str; 3] = ["AT+M", "AT+SSL", "AT+FS"];
+/// And so is what follows these, which may arrive before the module asks for it.
+const WITH_DATA: [&str; 4] = ["AT+MPUBEX", "AT+FSWRITE", "AT+HTTPDATA", "AT+CMGS"];
 
 impl Faulty {
     /// Bytes reach the module, as far as they come. Each command line reaches it before what the line calls.
@@ -12,7 +17,7 @@ impl Faulty {
         let mut chunk = Vec::with_capacity(bytes.len());
         let mut piece = Vec::with_capacity(1);
         let mut data = self.engine.data_missing();
-        for &byte in bytes {
+        for (index, &byte) in bytes.iter().enumerate() {
             self.bytes_heard += 1;
             self.occasion(
                 |when, faulty| matches!(when, When::Byte(Direction::ToModule, n) if *n == faulty.bytes_heard),
@@ -46,7 +51,7 @@ impl Faulty {
                     }
                     self.begin_called();
                     if self.is_deaf() {
-                        return;
+                        return self.wait_or_lose(bytes.get(index + 1..).unwrap_or_default());
                     }
                     data = self.engine.data_missing();
                 }
@@ -64,15 +69,22 @@ impl Faulty {
 
     fn line_heard(&mut self) {
         self.lines += 1;
+        if self.heard.begins("AT") {
+            self.data_to_come = WITH_DATA.iter().any(|name| self.heard.begins(name));
+        }
         let mut called = Vec::new();
         let heard = &self.heard;
+        let one_at_a_time = self.mix.is_some();
+        if self.crowded() {
+            return;
+        }
         self.armed.retain_mut(|rule| {
             let When::Command { name, nth } = &mut rule.when else { return true };
             if !heard.begins(name) {
                 return true;
             }
-            if *nth > 1 {
-                *nth -= 1;
+            if *nth > 1 || !called.is_empty() && one_at_a_time {
+                *nth = nth.saturating_sub(1).max(1);
                 return true;
             }
             keep_after_call(rule, &mut called)
@@ -83,12 +95,12 @@ impl Faulty {
     /// Whether a careful mix leaves the next byte to the module alone.
     fn is_spared(&self, in_data: bool) -> bool {
         let careful = self.mix.is_some_and(|mix| mix.careful);
-        careful && (in_data || SPARED.iter().any(|name| self.heard.begins(name)))
+        careful && (in_data || self.data_to_come || SPARED.iter().any(|name| self.heard.begins(name)))
     }
 
     /// Calls the armed rules for which it is so; tells whether there was one.
     fn occasion(&mut self, is_so: impl Fn(&When, &Self) -> bool) -> bool {
-        if self.armed.is_empty() {
+        if self.armed.is_empty() || self.crowded() {
             return false;
         }
         let mut armed = std::mem::take(&mut self.armed);
@@ -100,8 +112,16 @@ impl Faulty {
         any
     }
 
+    /// Whether chance has called a fault at this very moment: after a pause, an hour's lines may come at once.
+    fn crowded(&self) -> bool {
+        self.mix.is_some() && self.called_at == Some(self.now)
+    }
+
     /// What damages bytes begins with the next byte; everything else when the bytes so far are through.
     fn call(&mut self, faults: Vec<Fault>) {
+        if !faults.is_empty() {
+            self.called_at = Some(self.now);
+        }
         for fault in faults {
             match fault {
                 Fault::Lose(..)
