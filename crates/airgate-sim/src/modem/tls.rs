@@ -14,9 +14,14 @@ use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVe
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+};
 
 use super::engine::Tls;
+
+/// Most certificates of a chain whose dates do not overlap.
+const CHAIN_MAX: usize = 4;
 
 /// Checks the server as far as the module was told to.
 #[derive(Debug)]
@@ -24,7 +29,7 @@ struct Verifier {
     provider: Arc<CryptoProvider>,
     /// `None`: every certificate passes.
     inner: Option<Arc<WebPkiServerVerifier>>,
-    /// The module's clock; `None`: the true time.
+    /// The module's clock; `None`: dates are not judged.
     time: Option<u64>,
 }
 
@@ -38,8 +43,24 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let Some(inner) = &self.inner else { return Ok(ServerCertVerified::assertion()) };
-        let now = self.time.map_or(now, |time| UnixTime::since_unix_epoch(Duration::from_secs(time)));
-        inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let verify = |now| inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if let Some(time) = self.time {
+            return verify(UnixTime::since_unix_epoch(Duration::from_secs(time)));
+        }
+        // Dates are not judged: each certificate of the chain is met at a time at which it is valid.
+        let mut result = verify(now);
+        for _ in 0..CHAIN_MAX {
+            match result {
+                Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after: valid, .. })) => {
+                    result = verify(valid);
+                }
+                Err(Error::InvalidCertificate(CertificateError::NotValidYetContext { not_before: valid, .. })) => {
+                    result = verify(valid);
+                }
+                _ => break,
+            }
+        }
+        result
     }
 
     fn verify_tls12_signature(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::output::framed;
 use super::timers::Timer;
-use super::{Bearer, Engine, Http, Input, Line, Mqtt, Output, Radio, TlsSettings};
+use super::{Bearer, Engine, Http, Input, Line, Mqtt, Operator, Output, Radio, TlsSettings};
 
 /// The mask ROM's greeting: raw, two unprintable bytes inside, a backslash and an `n` in place of a newline.
 /// Source: boot logs of Air780E V1161 and Air780EP V1010.
@@ -83,7 +83,12 @@ impl Engine {
 
     /// Registers, if there is a SIM and the radio is on.
     pub(super) fn attach(&mut self) {
-        if !self.sim_opened() || !self.has_coverage() || !self.radio.is_on() || self.radio.attached() {
+        if !self.sim_opened()
+            || !self.has_coverage()
+            || !self.wants_network()
+            || !self.radio.is_on()
+            || self.radio.attached()
+        {
             return;
         }
         self.radio.attach(self.now);
@@ -96,8 +101,16 @@ impl Engine {
         self.after(ATTACH_TO_NITZ, Timer::Boot(Step::Nitz));
     }
 
-    /// Starts over. What is not in flash is lost, and so is what has not gone over the line yet.
+    /// Starts over.
     pub(super) fn reboot(&mut self, reason: u8) {
+        self.shut_down();
+        self.start_reason = reason;
+        self.power_on(RESET_TO_BANNER);
+    }
+
+    /// What is not in flash is lost, and so is what has not gone over the line yet.
+    pub(super) fn shut_down(&mut self) {
+        self.hears_from = Duration::MAX;
         for id in [self.mqtt.connection(), self.http.connection(), self.upgrade.connection()].into_iter().flatten() {
             self.outputs.push_back(Output::Abort { id });
         }
@@ -115,7 +128,7 @@ impl Engine {
         self.bearer = Bearer::default();
         self.http = Http::default();
         self.tls = TlsSettings::default();
-        self.start_reason = reason;
-        self.power_on(RESET_TO_BANNER);
+        self.contexts.restarted();
+        self.operator = Operator::default();
     }
 }

@@ -115,11 +115,11 @@ impl Engine {
         let form = &command.form;
         match command.name.as_str() {
             "E" | "I" | "V" | "Q" | "Z" | "&W" | "&F" | "+VER" | "+CMEE" | "+CGMI" | "+CGMM" | "+CGMR" | "+CGSN"
-            | "+IPR" | "+IFC" | "+RESET" | "+RSTSET" | "*EXINFO" | "+CBC" => self.general(&command.name, form),
-            "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CGDCONT" | "+CGPADDR" | "+COPS"
-            | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR" | "+CIPSHUT" | "+CIPSTATUS" => {
-                self.radio_command(&command.name, form)
+            | "+IPR" | "+IFC" | "+RESET" | "+RSTSET" | "*EXINFO" | "+CBC" | "+CPOWD" => {
+                self.general(&command.name, form)
             }
+            "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR"
+            | "+CIPSHUT" | "+CIPSTATUS" => self.radio_command(&command.name, form),
             "+MCONFIG" | "+MIPSTART" | "+SSLMIPSTART" | "+MCONNECT" | "+MSUB" | "+MUNSUB" | "+MPUB" | "+MPUBEX"
             | "+MDISCONNECT" | "+MIPCLOSE" | "+MQTTSTATU" | "+MQTTMSGSET" | "+MQTTMSGGET" | "+MQTTMODE" => {
                 self.mqtt_command(&command.name, form)
@@ -136,6 +136,8 @@ impl Engine {
             "+CIPGSMLOC" | "+WIFILOC" => self.location_command(&command.name, form),
             "+UPGRADE" => self.upgrade_command(form),
             "+CSCLK" | "+WAKETIM" | "+CFGRI" | "+CFGRISAVE" => self.sleep_command(&command.name, form),
+            "+CGDCONT" | "+CPNETAPN" | "+CGACT" | "+CGPADDR" => self.contexts_command(&command.name, form),
+            "+COPS" => self.operator_command(form),
             "+SAPBR" => self.bearer(form),
             "+SSLCFG" => self.ssl_config(form),
             "+FSCREATE" | "+FSWRITE" | "+FSREAD" | "+FSDEL" | "+FSFLSIZE" | "+FSLS" | "+FSMEM" | "+FSMKDIR"

@@ -20,6 +20,8 @@ impl Fault {
     pub(super) const SIM_FAILURE: Self = Self::Cme(13);
     pub(super) const SIM_BUSY: Self = Self::Cme(14);
     pub(super) const WRONG_PIN: Self = Self::Cme(16);
+    pub(super) const NOT_FOUND: Self = Self::Cme(22);
+    pub(super) const NO_SERVICE: Self = Self::Cme(30);
     pub(super) const NO_MEMORY: Self = Self::Cme(51);
     pub(super) const INVALID: Self = Self::Cme(53);
     pub(super) const NO_SPACE: Self = Self::Cme(60);
@@ -55,6 +57,8 @@ fn text(code: u32) -> &'static str {
         13 => "SIM failure",
         14 => "SIM busy",
         16 => "incorrect password",
+        22 => "not found",
+        30 => "no network service",
         51 => "no memory",
         53 => "invalid parameter",
         60 => "flash error",

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use super::commands::{Flow, Outcome};
 use super::fault::Fault;
+use super::output::framed;
 use super::parse::Form;
 use super::settings::Settings;
 use super::timers::Timer;
@@ -52,6 +53,11 @@ impl Engine {
             }
             ("+IFC", Form::Set(args)) => self.settings.ifc = (args.number(0, 0..=2)?, args.number(1, 0..=2)?),
             ("*EXINFO", Form::Read) => self.info(&format!("*EXINFO: {}", self.start_reason)),
+            ("+CPOWD", Form::Set(args)) => {
+                let orderly = args.at_most(1)?.number(0, 0..=1)? == 1;
+                self.after(OK_TO_REBOOT, Timer::PowerOff);
+                return Ok(Flow::Ends(if orderly { framed("NORMAL POWER DOWN") } else { Vec::new() }));
+            }
             ("+RESET", Form::Plain) => self.after(OK_TO_REBOOT, Timer::Reboot(REASON_RESET)),
             ("+RSTSET", Form::Plain) => {
                 self.stored = Settings::factory(&self.profile, self.setup.baud);

@@ -4,6 +4,7 @@
 //! [`Engine::wake_at`] is reached, and take what is to be done with [`Engine::next_output`] after every call.
 //! What the engine never does is described in `LIFECYCLE.md` beside this file.
 
+mod apn;
 mod baud;
 mod bearer;
 mod boot;
@@ -18,6 +19,7 @@ mod input;
 mod location;
 mod mqtt;
 mod network;
+mod operator;
 mod output;
 mod parse;
 pub(super) mod rng;
@@ -38,6 +40,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::profile::Profile;
+use apn::Contexts;
 use baud::Hunt;
 use bearer::Bearer;
 pub use change::{Change, Network};
@@ -47,6 +50,7 @@ use http::Http;
 use input::Input;
 use mqtt::Mqtt;
 use network::Radio;
+use operator::Operator;
 use output::Sender;
 use rng::Rng;
 use settings::Settings;
@@ -240,6 +244,8 @@ pub struct Engine {
     radio: Radio,
     mqtt: Mqtt,
     clock: Clock,
+    contexts: Contexts,
+    operator: Operator,
     hunt: Hunt,
     sim: Sim,
     sleep: Sleep,
@@ -276,6 +282,8 @@ impl Engine {
             radio: Radio::default(),
             mqtt: Mqtt::new(&profile),
             clock: Clock::default(),
+            contexts: Contexts::default(),
+            operator: Operator::default(),
             hunt: Hunt::default(),
             sim: Sim::new(setup.pin.as_deref(), &setup.puk),
             sleep: Sleep::default(),
@@ -371,6 +379,8 @@ impl Engine {
             Timer::HttpSend(id) => self.http_send(id),
             Timer::NtpTimeout(id) => self.ntp_timeout(id),
             Timer::SmsSent => self.sms_sent(),
+            Timer::Answer(text) => self.answered_late(&text),
+            Timer::PowerOff => self.shut_down(),
             Timer::RawUrc(bytes) => self.transmit(&bytes),
             Timer::Located(search) => self.located(search),
             Timer::AutoUpgrade => self.auto_upgrade(),

@@ -85,19 +85,6 @@ impl Engine {
                     self.after(CFUN_TO_ATTACH, Timer::Attach);
                 }
             }
-            ("+CGDCONT", Form::Read) => {
-                let address = if self.radio.attached() { self.setup.address.as_str() } else { "" };
-                self.info(&format!("+CGDCONT: 1,\"IP\",\"cmiot\",\"{address}\""));
-            }
-            ("+CGPADDR", Form::Plain | Form::Set(_)) => {
-                if let Form::Set(args) = form {
-                    args.at_most(1)?.number(0, 1..=1)?;
-                }
-                let address = if self.radio.attached() { self.setup.address.as_str() } else { "0.0.0.0" };
-                self.info(&format!("+CGPADDR: 1,\"{address}\""));
-            }
-            ("+COPS", Form::Read) if self.radio.attached() => self.info("+COPS: 0,2,\"46000\",7"),
-            ("+COPS", Form::Read) => self.info("+COPS: 0"),
             ("+CFUN", Form::Read) => self.info(&format!("+CFUN: {}", self.radio.cfun)),
             ("+CFUN", Form::Set(args)) => {
                 let level = args.at_most(2)?.number(0, 0..=4)?;

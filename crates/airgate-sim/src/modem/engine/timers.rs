@@ -42,6 +42,10 @@ pub(super) enum Timer {
     NtpTimeout(u64),
     /// The network has had time to take a short message.
     SmsSent,
+    /// The information text of a command that took its time; its result follows.
+    Answer(String),
+    /// The module switches itself off.
+    PowerOff,
     /// Bytes that nobody asked for, with a framing of their own.
     RawUrc(Vec<u8>),
     /// A location service has answered.

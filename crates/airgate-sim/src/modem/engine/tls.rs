@@ -23,7 +23,7 @@ pub struct Tls {
     pub authorities: Option<Vec<u8>>,
     /// PEM of the client's certificate and key.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
-    /// The module's own idea of the Unix time; `None`: validity dates are judged by the true time.
+    /// The module's own idea of the Unix time; `None`: validity dates are not judged.
     pub time: Option<u64>,
 }
 
