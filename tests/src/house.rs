@@ -27,6 +27,10 @@ pub struct Setup {
     pub baud: u32,
     /// Added to the configuration.
     pub extra: &'static str,
+    /// Keys of the section `cloud` under other names: ours, theirs.
+    pub spelling: &'static [(&'static str, &'static str)],
+    /// `AIRGATE_LOG` of the daemon.
+    pub log: &'static str,
 }
 
 /// How the connection to the stand-in is protected.
@@ -41,7 +45,15 @@ pub enum Tls {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { secret: DEVICE_SECRET, tls: Tls::Off, profile: "780e-v1161", baud: 0, extra: "" }
+        Self {
+            secret: DEVICE_SECRET,
+            tls: Tls::Off,
+            profile: "780e-v1161",
+            baud: 0,
+            extra: "",
+            spelling: &[],
+            log: "debug",
+        }
     }
 }
 
@@ -186,11 +198,14 @@ impl House {
             Tls::OwnAuthority => format!("{{ ca_file = \"{}\" }}", cloud.ca),
             Tls::CloudsRoot => "true".into(),
         };
-        let section = format!(
+        let mut section = format!(
             "provider = \"aliyun\"\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\n\
              device_secret = \"{}\"\nhost = \"localhost\"\nport = {port}\ntls = {tls}\n",
             setup.secret
         );
+        for (ours, theirs) in setup.spelling {
+            section = section.replace(&format!("\n{ours} = "), &format!("\n{theirs} = "));
+        }
         Self::build(dir, cloud, setup, &section, format!("127.0.0.1:{port}"))
     }
 
@@ -243,6 +258,7 @@ impl House {
         ready.set_read_timeout(Some(crate::PATIENCE)).unwrap();
         let mut command = bin("airgate");
         command.arg("run").arg("--config").arg(self.path("airgate.toml")).env("NOTIFY_SOCKET", &notify);
+        command.env("AIRGATE_LOG", self.setup.log);
         let process = Process::start(&mut command, &self.path("daemon.log"));
         let mut message = [0; 256];
         let len =

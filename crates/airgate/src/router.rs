@@ -109,10 +109,10 @@ impl Table {
     }
 
     /// [router-1]
-    fn deliver(&mut self, event: &Event, topic: &str) -> usize {
+    fn deliver(&mut self, event: &Event, topic: &str, long: &str) -> usize {
         let mut wanted = 0;
         for program in self.programs.values_mut() {
-            if program.filters.iter().any(|filter| matches(filter, topic)) {
+            if program.filters.iter().any(|filter| matches(filter, topic) || matches(filter, long)) {
                 wanted += 1;
                 program.hand(event.clone(), &mut self.status);
             }
@@ -137,8 +137,8 @@ impl Table {
 /// What comes down from the session.
 #[derive(Debug)]
 pub enum Downlink {
-    /// A message, under its short name where it has one.
-    Message(Message),
+    /// A message, under its short name where it has one, and its long name: programs subscribe by either.
+    Message(Message, String),
     /// A call, for the programs that want its topic; how many there are goes back.
     Call(Call, oneshot::Sender<usize>),
     /// Something that concerns every program.
@@ -186,14 +186,14 @@ async fn run(
                 None => return,
             },
             Some(down) = downlink.recv() => match down {
-                Downlink::Message(message) => {
+                Downlink::Message(message, long) => {
                     let topic = message.topic.clone();
-                    table.deliver(&Event::Message(message), &topic);
+                    table.deliver(&Event::Message(message), &topic, &long);
                 }
                 Downlink::Call(call, programs) => {
                     let topic = call.topic.clone();
                     // A session that has ended does not want to know.
-                    let _ = programs.send(table.deliver(&Event::Call(call), &topic));
+                    let _ = programs.send(table.deliver(&Event::Call(call), &topic, &topic));
                 }
                 Downlink::ToAll(event) => table.tell_all(&event),
             },
@@ -292,7 +292,15 @@ mod tests {
     fn overlapping_filters_give_one_copy() {
         let mut table = Table::default();
         let mut inbox = join(&mut table, 1, &["user/#", "user/get", "+/get"]);
-        table.deliver(&message("user/get"), "user/get");
+        table.deliver(&message("user/get"), "user/get", "user/get");
+        assert_eq!(drain(&mut inbox), [message("user/get")]);
+    }
+
+    #[test]
+    fn a_program_that_asked_by_the_long_name_gets_it_under_the_short_one() {
+        let mut table = Table::default();
+        let mut inbox = join(&mut table, 1, &["/pk/device/user/get"]);
+        table.deliver(&message("user/get"), "user/get", "/pk/device/user/get");
         assert_eq!(drain(&mut inbox), [message("user/get")]);
     }
 
@@ -301,8 +309,8 @@ mod tests {
         let mut table = Table::default();
         let mut one = join(&mut table, 1, &["user/get"]);
         let mut two = join(&mut table, 2, &["user/other"]);
-        table.deliver(&message("user/get"), "user/get");
-        table.deliver(&message("user/none"), "user/none");
+        table.deliver(&message("user/get"), "user/get", "user/get");
+        table.deliver(&message("user/none"), "user/none", "user/none");
         assert_eq!((drain(&mut one).len(), drain(&mut two).len()), (1, 0));
         assert_eq!((table.status.delivered, table.status.unwanted), (1, 1));
     }
@@ -313,11 +321,11 @@ mod tests {
         let mut slow = join(&mut table, 1, &["#"]);
         let mut quick = join(&mut table, 2, &["#"]);
         for _ in 0..5 {
-            table.deliver(&message("t"), "t");
+            table.deliver(&message("t"), "t", "t");
             assert_eq!(drain(&mut quick).len(), 1);
         }
         assert_eq!(drain(&mut slow).len(), 2);
-        table.deliver(&message("t"), "t");
+        table.deliver(&message("t"), "t", "t");
         assert_eq!(drain(&mut slow), [Event::Lagged { missed: 3 }, message("t")]);
     }
 

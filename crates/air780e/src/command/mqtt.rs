@@ -169,7 +169,11 @@ pub struct PublishText<'a> {
     /// At most [`MAX_INLINE`] bytes of printable ASCII.
     pub text: &'a str,
 }
-plain!(PublishText<'_>);
+
+impl Command for PublishText<'_> {
+    // A payload may hold the signature of a sub-device; long ones are not shown either.
+    const SECRET: bool = true;
+}
 
 /// `AT+MPUBEX=<topic>,<qos>,<retain>,<length>`, then a prompt, then the payload as it is.
 #[derive(Clone, Debug)]

@@ -196,13 +196,14 @@ impl Session {
 
     async fn pass_on(&mut self, message: air780e::frame::Message) {
         let Some(cloud) = &self.cloud else { return };
+        let (long, topic) = (message.topic.clone(), cloud.shorten(&message.topic).to_owned());
         let message = Message {
-            topic: cloud.shorten(&message.topic).to_owned(),
+            topic,
             payload: message.payload.to_vec(),
             // The module does not print it; it is at most what was subscribed with.
             qos: Qos::AtLeastOnce,
         };
-        self.tell(Downlink::Message(message)).await;
+        self.tell(Downlink::Message(message, long)).await;
     }
 
     async fn tell(&mut self, down: Downlink) {
@@ -228,8 +229,8 @@ impl Session {
                 }
                 Output::Call(call) => self.hand_over_call(call).await,
                 Output::Tell { topic, payload } => {
-                    let message = Message { topic, payload, qos: Qos::AtLeastOnce };
-                    self.tell(Downlink::Message(message)).await;
+                    let message = Message { topic: topic.clone(), payload, qos: Qos::AtLeastOnce };
+                    self.tell(Downlink::Message(message, topic)).await;
                 }
                 Output::Ota { job, device } => match serde_json::to_value(&*job) {
                     Ok(Value::Object(mut job)) => {
