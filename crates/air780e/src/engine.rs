@@ -29,6 +29,11 @@ const FENCE_WITHIN: Duration = Duration::from_secs(2);
 const PROMPT_WITHIN: Duration = Duration::from_secs(9);
 /// The module leaves its data mode after a gap of 5 s; one more to be sure. Source: manual p. 241.
 const DATA_MODE_GAP: Duration = Duration::from_secs(6);
+/// Ends the data of a short message.
+const CTRL_Z: u8 = 0x1a;
+/// Gives it up; elsewhere it means nothing.
+const ESCAPE: &[u8] = b"\x1b";
+const ESCAPE_AND_KNOCK: &[u8] = b"\x1bAT\r";
 /// A message block that makes no progress for this long has lost bytes.
 const BLOCK_STALL: Duration = Duration::from_secs(3);
 /// Most information that is kept for one answer, in bytes.
@@ -250,7 +255,7 @@ impl Engine {
     /// The serial port is gone: nothing in flight will be answered.
     pub fn port_lost(&mut self) {
         match &mut self.line {
-            Line::Busy(busy) if busy.stage == Stage::Prompt => self.owed = busy.exchange.data.take(),
+            Line::Busy(busy) if busy.stage == Stage::Prompt => self.owed = busy.exchange.data.take().map(owed),
             Line::Quiet { data, .. } => self.owed = Some(std::mem::take(data)),
             Line::Knock { data, .. } => self.owed = data.take(),
             _ => {}
@@ -279,6 +284,7 @@ impl Engine {
             Frame::Line(line) => self.on_line(line, now),
             Frame::Prompt => self.on_prompt(now),
             Frame::Block(block, bytes) => self.on_block(block, &bytes),
+            Frame::Text(header, body) => self.events.push_back(Event::Urc(Urc::Text { header, body })),
             Frame::Message(message) => {
                 tracing::trace!(target: "air780e::line", "< +MSUB: {} bytes on {}", message.payload.len(), message.topic);
                 self.events.push_back(Event::Message(message));
@@ -499,7 +505,7 @@ impl Engine {
         self.counters.fenced += 1;
         match (busy.stage, busy.exchange.data) {
             (Stage::Prompt, Some(data)) => {
-                self.line = Line::Quiet { until: now + DATA_MODE_GAP, data };
+                self.line = Line::Quiet { until: now + DATA_MODE_GAP, data: owed(data) };
                 self.done(busy.ticket, Err(Failure::NoPrompt));
             }
             _ => {
@@ -523,6 +529,7 @@ impl Engine {
     fn knock(&mut self, now: Instant) {
         self.unanswered.get_or_insert(Unanswered { since: now, told: false });
         let again = match &self.line {
+            Line::Knock { data: Some(data), .. } if data == ESCAPE => self.send(ESCAPE_AND_KNOCK, now) + KNOCK_EVERY,
             Line::Knock { data: Some(data), .. } if payload::is_harmless(data) => {
                 let bytes = [data, &b"\r"[..]].concat();
                 // Two copies never come so close that the module could take parts of both.
@@ -573,6 +580,12 @@ fn early(ends: Ends, urc: &Urc) -> Option<Result<(), Failure>> {
         (Ends::Puback | Ends::Pubcomp, _) | (_, Urc::Closed) => None,
         _ => ends.by(urc),
     }
+}
+
+/// What a prompt gets that comes too late: the payload that it was asked for. Not so a short message, which costs money
+/// and would be sent again by whoever was told that it was not: that one is given up.
+fn owed(data: Bytes) -> Bytes {
+    if data.last() == Some(&CTRL_Z) { Bytes::from_static(ESCAPE) } else { data }
 }
 
 mod payload;

@@ -26,6 +26,7 @@ pub const MAX_HEADER: usize = 1100;
 pub const MAX_PAYLOAD: usize = 16 * 1024;
 
 const MESSAGE: &[u8] = b"+MSUB:";
+const TEXT: &[u8] = b"+CMT:";
 const LENGTH_END: &[u8] = b" byte,";
 /// How `AT+HTTPDATA` asks for the data. Source: time-stamped logs of an Air780EP V1007.
 const DOWNLOAD: &[u8] = b"DOWNLOAD";
@@ -57,6 +58,8 @@ pub enum Frame {
     Prompt,
     /// A received message.
     Message(Message),
+    /// A short message that is shown at once: the line `+CMT: …` and the line behind it, which somebody else wrote.
+    Text(Bytes, Bytes),
     /// Raw bytes that an answer announced by their number. Always recognised, also when nobody asked: what is in them
     /// came from a server, and must never be read as lines.
     Block(Block, Bytes),
@@ -88,6 +91,8 @@ enum State {
         kind: Kind,
         len: usize,
     },
+    /// Behind `+CMT: …`: what follows up to the line end is a short message.
+    Text(Bytes),
     /// A frame was lost: nothing is believed up to the next line end.
     Resync,
 }
@@ -144,7 +149,9 @@ impl Framer {
     pub fn block_missing(&self) -> Option<usize> {
         match self.state {
             State::Block { len, .. } => Some((len + 2).saturating_sub(self.buf.len())),
-            _ => None,
+            // At least the line end.
+            State::Text(_) => Some(1),
+            State::Line | State::Resync => None,
         }
     }
 
@@ -164,6 +171,7 @@ impl Framer {
             let step = match &self.state {
                 State::Line => self.in_line(),
                 State::Block { .. } => self.in_block(),
+                State::Text(_) => self.in_text(),
                 State::Resync => self.in_resync(),
             };
             match step {
@@ -240,6 +248,10 @@ impl Framer {
             self.prompt = Prompt::Closed;
             return Step::Frame(Frame::Prompt);
         }
+        if line.starts_with(TEXT) {
+            self.state = State::Text(line.freeze());
+            return Step::Again;
+        }
         match answer_block(&line) {
             Some((block, 0)) => Step::Frame(Frame::Block(block, Bytes::new())),
             Some((block, len)) => {
@@ -312,6 +324,30 @@ impl Framer {
         };
         self.state = State::Line;
         Step::Frame(frame)
+    }
+
+    fn in_text(&mut self) -> Step {
+        let State::Text(header) = &mut self.state else { return Step::Again };
+        let header = std::mem::take(header);
+        match self.buf.iter().take(MAX_LINE).position(|&b| b == b'\n') {
+            Some(end) => {
+                self.state = State::Line;
+                let mut body = self.buf.split_to(end + 1);
+                while matches!(body.last(), Some(b'\r' | b'\n')) {
+                    body.truncate(body.len() - 1);
+                }
+                Step::Frame(Frame::Text(header, body.freeze()))
+            }
+            None if self.buf.len() >= MAX_LINE => {
+                self.buf.clear();
+                self.state = State::Resync;
+                Step::Frame(Frame::Broken(Broken::LineTooLong))
+            }
+            None => {
+                self.state = State::Text(header);
+                Step::More
+            }
+        }
     }
 
     fn in_resync(&mut self) -> Step {

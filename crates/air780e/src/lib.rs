@@ -15,6 +15,7 @@ pub mod link;
 pub mod modem;
 pub mod service;
 pub mod session;
+pub mod sms;
 pub mod status;
 pub mod step;
 pub mod time;

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_until};
-use nom::character::complete::{digit1, space0, u8 as number, u16, u32};
+use nom::character::complete::{digit1, i32, space0, u8 as number, u16, u32};
 use nom::combinator::{all_consuming, rest};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
@@ -63,8 +63,34 @@ pub enum Urc {
     },
     /// `+SAPBR 1: DEACT`: the bearer of HTTP, time and location is gone.
     ServiceBearerLost,
+    /// `+CNTP: n`: the time server answered (1), or did not.
+    TimeServer(u16),
+    /// `+CMTI: "SM",n`: a short message came to place n of the card.
+    TextStored(u16),
+    /// A short message that is shown at once; see [`crate::sms::Sms::from_cmt`].
+    Text {
+        /// The line `+CMT: …`.
+        header: Bytes,
+        /// The line behind it.
+        body: Bytes,
+    },
+    /// `+UPGRADEIND: n`: so many percent of a firmware update are loaded, or a negative code.
+    UpgradeLoading(i32),
+    /// `+QIND: "FOTA",…`: the boot loader installs an update.
+    UpgradeInstalling(Installing),
     /// `+MSUB: n`: a message waits in cache slot n, because the module is in cache mode.
     Cached(u8),
+}
+
+/// How far an update is installed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installing {
+    /// It begins.
+    Start,
+    /// So many percent.
+    Percent(u8),
+    /// It ended; 0 is success.
+    End(i32),
 }
 
 impl Urc {
@@ -117,7 +143,7 @@ fn with_value(line: &Bytes) -> Option<Urc> {
     if let Some(value) = after(line, "+CGEV:") {
         return bearer(&value);
     }
-    mode(line).or_else(|| cached(line)).or_else(|| http_action(line))
+    mode(line).or_else(|| cached(line)).or_else(|| http_action(line)).or_else(|| service(line))
 }
 
 /// What stands behind `prefix` and blanks.
@@ -151,6 +177,29 @@ fn http_action(line: &[u8]) -> Option<Urc> {
     let action: IResult<&[u8], _> = all_consuming(parts).parse(line);
     let (_, (method, _, status, _, len)) = action.ok()?;
     Some(Urc::HttpAction { method, status, len: len as usize })
+}
+
+/// Codes of services beside the session.
+fn service(line: &[u8]) -> Option<Urc> {
+    let time: IResult<&[u8], _> = all_consuming(preceded((tag("+CNTP:"), space0), u16)).parse(line);
+    let text: IResult<&[u8], _> =
+        all_consuming(preceded((tag("+CMTI:"), space0, tag("\""), take_until("\""), tag("\",")), u16)).parse(line);
+    let loading: IResult<&[u8], _> = all_consuming(preceded((tag("+UPGRADEIND:"), space0), i32)).parse(line);
+    let time = time.ok().map(|(_, code)| Urc::TimeServer(code));
+    let text = || text.ok().map(|(_, place)| Urc::TextStored(place));
+    let loading = || loading.ok().map(|(_, n)| Urc::UpgradeLoading(n));
+    time.or_else(text).or_else(loading).or_else(|| installing(line).map(Urc::UpgradeInstalling))
+}
+
+fn installing(line: &[u8]) -> Option<Installing> {
+    let step: IResult<&[u8], &[u8]> = preceded((tag("+QIND:"), space0, tag("\"FOTA\",")), rest).parse(line);
+    let (_, step) = step.ok()?;
+    let percent: IResult<&[u8], _> = all_consuming(preceded(tag("\"UPDATING\","), number)).parse(step);
+    let end: IResult<&[u8], _> = all_consuming(preceded(tag("\"END\","), i32)).parse(step);
+    match step {
+        b"\"START\"" => Some(Installing::Start),
+        _ => percent.map(|(_, n)| Installing::Percent(n)).or(end.map(|(_, n)| Installing::End(n))).ok(),
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +244,21 @@ mod tests {
             parse("+NITZ: 2024/08/27,06:36:38+0, "),
             Some(Urc::Nitz(Bytes::from_static(b"2024/08/27,06:36:38+0, ")))
         );
+    }
+
+    #[test]
+    fn codes_of_services_as_in_logs_of_real_modules() {
+        assert_eq!(parse("+UPGRADEIND: -1003"), Some(Urc::UpgradeLoading(-1003)));
+        assert_eq!(parse("+UPGRADEIND: 100"), Some(Urc::UpgradeLoading(100)));
+        assert_eq!(parse("+QIND: \"FOTA\",\"START\""), Some(Urc::UpgradeInstalling(Installing::Start)));
+        assert_eq!(parse("+QIND: \"FOTA\",\"UPDATING\",97"), Some(Urc::UpgradeInstalling(Installing::Percent(97))));
+        assert_eq!(parse("+QIND: \"FOTA\",\"END\",0"), Some(Urc::UpgradeInstalling(Installing::End(0))));
+        assert_eq!(parse("+CMTI: \"SM\",3"), Some(Urc::TextStored(3)));
+        assert_eq!(parse("+CNTP: 61"), Some(Urc::TimeServer(61)));
+        assert_eq!(parse("+HTTPACTION: 1,200,124"), Some(Urc::HttpAction { method: 1, status: 200, len: 124 }));
+        for no in ["+HTTPACTION: 1,200", "+CMTI: SM,3", "+CNTP: \"h\",0", "+UPGRADEIND: x", "+QIND: \"FOTA\",\"END\""] {
+            assert_eq!(parse(no), None, "{no}");
+        }
     }
 
     #[test]

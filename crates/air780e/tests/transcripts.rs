@@ -73,6 +73,7 @@ fn meaning(frame: &Frame) -> String {
         Frame::Prompt => "prompt".into(),
         Frame::Message(m) => format!("message {} {:?}", m.topic, String::from_utf8_lossy(&m.payload)),
         Frame::Block(block, bytes) => format!("block {block:?} {:?}", String::from_utf8_lossy(bytes)),
+        Frame::Text(header, body) => format!("text {} {}", header.escape_ascii(), body.escape_ascii()),
         Frame::Broken(broken) => format!("broken {broken}"),
         Frame::Line(line) => match (Urc::parse(line), Final::parse(line)) {
             (Some(urc), _) => format!("urc {urc:?}"),

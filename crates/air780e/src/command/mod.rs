@@ -9,13 +9,16 @@ pub mod clock;
 pub(crate) mod fields;
 pub mod general;
 pub mod http;
+pub mod location;
 pub mod mqtt;
 pub mod network;
 pub mod pdp;
 pub mod recovery;
 pub mod serial;
 pub mod sim;
+pub mod sms;
 pub mod ssl;
+pub mod upgrade;
 
 use crate::exchange::{Exchange, Failure, FollowUp, Information};
 use crate::session::Unusable;

@@ -438,3 +438,27 @@ fn the_body_of_a_request_goes_out_behind_download() {
     assert_eq!(bench.sent(), &b"a=1"[..]);
     assert_eq!(bench.gets(b"\r\nOK\r\n"), [ok(1)]);
 }
+
+#[test]
+fn a_short_message_whose_prompt_got_lost_is_given_up_before_anything_else_is_sent() {
+    let mut bench = Bench::synchronised();
+    let pdu = crate::sms::encode("10086", "hi", 0).unwrap().remove(0);
+    bench.start(1, &crate::command::sms::Send { pdu });
+    assert_eq!(bench.sent(), &b"AT+CMGS=12\r"[..]);
+    assert_eq!(bench.wait(10), [failed(1, Failure::NoPrompt)]);
+    assert_eq!(bench.sent(), &b""[..]);
+    bench.wait(6);
+    assert_eq!(bench.sent(), &b"\x1bAT\r"[..], "else the knock would become part of the message");
+    bench.gets(b"\r\n> ");
+    assert_eq!(bench.sent(), &b"\x1b"[..], "nor is a message sent that was told to be not sent");
+}
+
+#[test]
+fn a_short_message_that_says_ok_is_no_answer() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &NumericErrors);
+    let events = bench.gets(b"\r\n+CMT: \"+861\",,\"24/07/10,16:33:44+32\"\r\nOK\r\n");
+    let (header, body) = (Bytes::from_static(b"+CMT: \"+861\",,\"24/07/10,16:33:44+32\""), Bytes::from_static(b"OK"));
+    assert_eq!(events, [Event::Urc(Urc::Text { header, body })]);
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), [ok(1)]);
+}

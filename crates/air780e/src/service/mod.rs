@@ -5,6 +5,8 @@
 
 mod files;
 pub mod http;
+pub mod place;
+pub mod texts;
 
 use crate::command::bearer::{GetBearer, OpenBearer, SetBearer};
 use crate::exchange::Failure;
