@@ -22,3 +22,8 @@ pub mod time;
 pub mod urc;
 
 pub use modem::{Config, Event, Modem, Publication, PublishError, Recovery};
+
+/// The example of the README is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

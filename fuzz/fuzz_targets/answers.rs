@@ -1,0 +1,8 @@
+//! See `fuzzed::answers`.
+
+#![no_main]
+
+#[path = "../../crates/air780e/tests/fuzzed/mod.rs"]
+mod fuzzed;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::answers(data));
