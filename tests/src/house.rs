@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PRODUCT_KEY: &str = "a1EndToEnd0";
+const PRODUCT_SECRET: &str = "productsecret000";
 const DEVICE_NAME: &str = "861551056421746";
 const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
@@ -29,6 +30,8 @@ pub struct Setup {
     pub extra: &'static str,
     /// Keys of the section `cloud` under other names: ours, theirs.
     pub spelling: &'static [(&'static str, &'static str)],
+    /// The device fetches its secret with the product's, by this way (`register_by`). Needs TLS.
+    pub registers: Option<&'static str>,
     /// `AIRGATE_LOG` of the daemon.
     pub log: &'static str,
 }
@@ -52,6 +55,7 @@ impl Default for Setup {
             baud: 0,
             extra: "",
             spelling: &[],
+            registers: None,
             log: "debug",
         }
     }
@@ -68,17 +72,25 @@ pub struct Cloud {
     dir: PathBuf,
     port: u16,
     pub tls_port: u16,
+    pub http_port: u16,
     pub ca: String,
 }
 
 impl Cloud {
     fn new(dir: &Path) -> Self {
         let devices = format!(
-            "[[product]]\nproduct_key = \"{PRODUCT_KEY}\"\nproduct_secret = \"productsecret000\"\nkind = \"old_public\"\n\
+            "[[product]]\nproduct_key = \"{PRODUCT_KEY}\"\nproduct_secret = \"{PRODUCT_SECRET}\"\ndynamic_registration = true\nkind = \"old_public\"\n\
              [[device]]\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\ndevice_secret = \"{DEVICE_SECRET}\"\n"
         );
         std::fs::write(dir.join("devices.toml"), devices).unwrap();
-        let mut cloud = Self { process: None, dir: dir.to_owned(), port: free_port(), tls_port: 0, ca: String::new() };
+        let mut cloud = Self {
+            process: None,
+            dir: dir.to_owned(),
+            port: free_port(),
+            tls_port: 0,
+            http_port: 0,
+            ca: String::new(),
+        };
         cloud.start();
         cloud
     }
@@ -94,6 +106,7 @@ impl Cloud {
         let listens: Value = serde_json::from_str(&process.first_line()).unwrap();
         let tls = listens["mqtts"].as_str().unwrap();
         self.tls_port = tls.rsplit(':').next().unwrap().parse().unwrap();
+        self.http_port = listens["http"].as_str().unwrap().rsplit(':').next().unwrap().parse().unwrap();
         self.ca = listens["ca"].as_str().unwrap().to_owned();
         self.process = Some(process);
     }
@@ -203,6 +216,11 @@ impl House {
              device_secret = \"{}\"\nhost = \"localhost\"\nport = {port}\ntls = {tls}\n",
             setup.secret
         );
+        if let Some(way) = setup.registers {
+            section = section.replace("\ndevice_secret = ", "\n#device_secret = ");
+            section += &format!("product_secret = \"{PRODUCT_SECRET}\"\nregister_by = \"{way}\"\n");
+            section += &format!("register_host = \"localhost:{}\"\n", cloud.http_port);
+        }
         for (ours, theirs) in setup.spelling {
             section = section.replace(&format!("\n{ours} = "), &format!("\n{theirs} = "));
         }
