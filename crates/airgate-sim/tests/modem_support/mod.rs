@@ -43,6 +43,9 @@ pub struct Bench {
     pub packets: Vec<Packet>,
     pub broker: Broker,
     pub web: Web,
+    /// The connection of `AT+CIPSTART` and what was sent on it.
+    pub tcp: Option<u64>,
+    pub tcp_sent: Vec<u8>,
     /// Short messages that the network has taken: number, text, header.
     pub sent_sms: Vec<(String, String, Vec<u8>)>,
     /// Questions that nobody has answered.
@@ -69,6 +72,8 @@ impl Bench {
                 answers: true,
             },
             web: Web::default(),
+            tcp: None,
+            tcp_sent: Vec::new(),
             sent_sms: Vec::new(),
             datagrams: Vec::new(),
             connection: None,
@@ -147,6 +152,13 @@ impl Bench {
         self.broker_sends(&Packet::Publish(publish));
     }
 
+    /// The other side of the TCP connection sends this.
+    pub fn tcp_receives(&mut self, bytes: &'static [u8]) {
+        let id = self.tcp.expect("a connection is open");
+        self.engine.network(NetEvent::Received(id, bytes.into()), self.now);
+        self.collect();
+    }
+
     pub fn broker_closes(&mut self) {
         let id = self.connection.take().expect("a connection is open");
         self.engine.network(NetEvent::Closed(id), self.now);
@@ -166,6 +178,11 @@ impl Bench {
                 }
                 Output::Sms { to, text, header } => self.sent_sms.push((to, text, header)),
                 Output::Datagram { id, bytes, .. } => self.datagrams.push((id, bytes)),
+                Output::Open { id, service: Service::Tcp, .. } => {
+                    self.tcp = Some(id);
+                    self.engine.network(NetEvent::Opened(id), self.now);
+                }
+                Output::Send { id, bytes } if self.tcp == Some(id) => self.tcp_sent.extend_from_slice(&bytes),
                 Output::Send { id, bytes } if self.web.open.contains(&id) => {
                     self.web.requests.push(String::from_utf8_lossy(&bytes).into_owned());
                     match self.web.answers.pop_front() {

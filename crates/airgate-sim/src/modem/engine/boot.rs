@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::output::framed;
 use super::timers::Timer;
-use super::{Bearer, Engine, Http, Input, Line, Mqtt, Operator, Output, Radio, TlsSettings};
+use super::{Bearer, Engine, Http, Input, Line, Mqtt, Operator, Output, Radio, Tcp, TlsSettings};
 
 /// The mask ROM's greeting: raw, two unprintable bytes inside, a backslash and an `n` in place of a newline.
 /// Source: boot logs of Air780E V1161 and Air780EP V1010.
@@ -111,7 +111,10 @@ impl Engine {
     /// What is not in flash is lost, and so is what has not gone over the line yet.
     pub(super) fn shut_down(&mut self) {
         self.hears_from = Duration::MAX;
-        for id in [self.mqtt.connection(), self.http.connection(), self.upgrade.connection()].into_iter().flatten() {
+        for id in [self.mqtt.connection(), self.tcp.connection(), self.http.connection(), self.upgrade.connection()]
+            .into_iter()
+            .flatten()
+        {
             self.outputs.push_back(Output::Abort { id });
         }
         self.timers.clear();
@@ -128,6 +131,7 @@ impl Engine {
         self.bearer = Bearer::default();
         self.http = Http::default();
         self.tls = TlsSettings::default();
+        self.tcp = Tcp::default();
         self.contexts.restarted();
         self.operator = Operator::default();
     }

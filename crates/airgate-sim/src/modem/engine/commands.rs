@@ -87,11 +87,14 @@ impl Engine {
                 };
                 self.resolve(sent);
             }
-            (Purpose::Sms(draft), _) => match self.sms_written(draft, &data.taken) {
-                Ok(Flow::Waits) => {}
-                Ok(_) => self.run_rest(),
-                Err(fault) => self.fail(fault),
-            },
+            (Purpose::Sms(draft), _) => {
+                let written = self.sms_written(draft, &data.taken);
+                self.leave(written);
+            }
+            (Purpose::Tcp, _) => {
+                let written = self.tcp_written(data.taken);
+                self.leave(written);
+            }
             (Purpose::HttpBody, _) => {
                 let kept = self.http_body(data.taken);
                 self.resolve(kept);
@@ -101,6 +104,16 @@ impl Engine {
                 let written = self.files.write(&path, append, &data.taken);
                 self.resolve(written);
             }
+        }
+    }
+
+    /// Ends a data phase in one of the ways of a command.
+    fn leave(&mut self, outcome: Outcome) {
+        match outcome {
+            Ok(Flow::Ends(bytes)) => self.finish(&bytes),
+            Ok(Flow::Waits) => {}
+            Ok(_) => self.run_rest(),
+            Err(fault) => self.fail(fault),
         }
     }
 
@@ -115,7 +128,7 @@ impl Engine {
         let form = &command.form;
         match command.name.as_str() {
             "E" | "I" | "V" | "Q" | "Z" | "&W" | "&F" | "+VER" | "+CMEE" | "+CGMI" | "+CGMM" | "+CGMR" | "+CGSN"
-            | "+IPR" | "+IFC" | "+RESET" | "+RSTSET" | "*EXINFO" | "+CBC" | "+CPOWD" => {
+            | "+IPR" | "+IFC" | "+RESET" | "+RSTSET" | "*EXINFO" | "+CBC" | "+CPOWD" | "+IOSET" => {
                 self.general(&command.name, form)
             }
             "+CSQ" | "+CESQ" | "+CREG" | "+CGREG" | "+CEREG" | "+CGATT" | "+CFUN" | "+CSTT" | "+CIICR" | "+CIFSR"
@@ -138,6 +151,8 @@ impl Engine {
             "+CSCLK" | "+WAKETIM" | "+CFGRI" | "+CFGRISAVE" => self.sleep_command(&command.name, form),
             "+CGDCONT" | "+CPNETAPN" | "+CGACT" | "+CGPADDR" => self.contexts_command(&command.name, form),
             "+COPS" => self.operator_command(form),
+            "+CIPMUX" | "+CIPMODE" | "+CIPQSEND" | "+CIPRXF" | "+CIPATS" | "+CIPACK" | "+CIPSTART" | "+CIPSEND"
+            | "+CIPCLOSE" | "O" => self.tcp_command(&command.name, form),
             "+SAPBR" => self.bearer(form),
             "+SSLCFG" => self.ssl_config(form),
             "+FSCREATE" | "+FSWRITE" | "+FSREAD" | "+FSDEL" | "+FSFLSIZE" | "+FSLS" | "+FSMEM" | "+FSMKDIR"

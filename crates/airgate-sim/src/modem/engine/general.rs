@@ -14,6 +14,8 @@ use super::timers::Timer;
 const OK_TO_REBOOT: Duration = Duration::from_millis(50);
 /// Time to write flash. Source: time-stamped log of `AT+UPGRADE="PERIOD",60`.
 const FLASH_WRITE: Duration = Duration::from_millis(40);
+/// Time to set the voltage of the pins. Source: time-stamped log of `AT+IOSET`.
+const PINS_SET: Duration = Duration::from_millis(24);
 /// `AT*EXINFO?` after a restart by command or RESET key.
 const REASON_RESET: u8 = 5;
 
@@ -44,6 +46,10 @@ impl Engine {
             ("+CGMM", Form::Plain) => self.info(&format!("+CGMM: \"{}\"", self.profile.model)),
             ("+CGMR", Form::Plain) => self.info(&format!("+CGMR: \"{}\"", self.profile.version)),
             ("+CGSN", Form::Plain) => self.info(&self.setup.imei.clone()),
+            ("+IOSET", Form::Set(args)) => {
+                args.at_most(1)?.number(0, 0..=2)?;
+                return Ok(Flow::After(PINS_SET));
+            }
             ("+CBC", Form::Plain) => self.info(&format!("+CBC: {}", self.setup.battery)),
             ("+IPR", _) => return self.rate(form),
             ("+IFC", Form::Test) => self.info("+IFC: (0,2), (0,2)"),

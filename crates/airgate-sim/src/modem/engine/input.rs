@@ -23,6 +23,7 @@ pub(super) enum Purpose {
     File { path: String, append: bool },
     HttpBody,
     Sms(Draft),
+    Tcp,
 }
 
 /// A data phase: bytes are taken until the end is reached.
@@ -65,7 +66,7 @@ impl Data {
 
     fn pause(&self) -> Option<Duration> {
         match self.purpose {
-            Purpose::Sms(_) => None,
+            Purpose::Sms(_) | Purpose::Tcp => None,
             _ if self.length.is_none() => Some(OPEN_GAP),
             _ => self.gap,
         }
@@ -209,7 +210,7 @@ impl Engine {
             self.input.pending.clear();
         }
         self.transmit(match data.purpose {
-            Purpose::Sms(_) => b"\r\n> ",
+            Purpose::Sms(_) | Purpose::Tcp => b"\r\n> ",
             Purpose::HttpBody => b"\r\nDOWNLOAD\r\n",
             _ if self.profile.prompt_blank => b"\r\n> ",
             _ => b"\r\n>",
@@ -234,7 +235,7 @@ impl Engine {
                 data.taken.len() >= length
             }
             None if byte == CTRL_Z => true,
-            None if byte == ESCAPE && matches!(data.purpose, Purpose::Sms(_)) => {
+            None if byte == ESCAPE && matches!(data.purpose, Purpose::Sms(_) | Purpose::Tcp) => {
                 // The last byte tells how it ended, even behind too many.
                 data.taken.push(byte);
                 true

@@ -28,6 +28,7 @@ mod sim;
 mod sleep;
 mod sms;
 mod storage;
+mod tcp;
 mod time;
 mod timers;
 mod tls;
@@ -57,6 +58,7 @@ use settings::Settings;
 use sim::Sim;
 use sleep::Sleep;
 use sms::Sms;
+use tcp::Tcp;
 use time::Clock;
 use timers::{Timer, Timers};
 pub use tls::Tls;
@@ -192,8 +194,10 @@ pub enum Output {
 pub enum Service {
     /// `AT+MIPSTART` and `AT+SSLMIPSTART`.
     Mqtt,
-    /// `AT+HTTPACTION`.
+    /// `AT+HTTPACTION` and `AT+UPGRADE`.
     Http,
+    /// `AT+CIPSTART`.
+    Tcp,
 }
 
 /// Why a connection could not be opened.
@@ -250,6 +254,7 @@ pub struct Engine {
     sim: Sim,
     sleep: Sleep,
     sms: Sms,
+    tcp: Tcp,
     upgrade: Upgrade,
     bearer: Bearer,
     http: Http,
@@ -288,6 +293,7 @@ impl Engine {
             sim: Sim::new(setup.pin.as_deref(), &setup.puk),
             sleep: Sleep::default(),
             sms: Sms::default(),
+            tcp: Tcp::default(),
             upgrade: Upgrade::default(),
             bearer: Bearer::default(),
             http: Http::default(),
@@ -307,7 +313,12 @@ impl Engine {
         self.advance(now);
         if now >= self.hears_from && self.hears_bytes() {
             let trained = if self.hunts() { self.train(bytes) } else { 0 };
-            self.take_bytes(bytes.get(trained..).unwrap_or_default());
+            let bytes = bytes.get(trained..).unwrap_or_default();
+            if self.tcp.owns_line() {
+                self.tcp_bytes(bytes);
+            } else {
+                self.take_bytes(bytes);
+            }
         }
         self.flush();
     }
@@ -381,6 +392,8 @@ impl Engine {
             Timer::SmsSent => self.sms_sent(),
             Timer::Answer(text) => self.answered_late(&text),
             Timer::PowerOff => self.shut_down(),
+            Timer::TcpTimeout(id) => self.tcp_timeout(id),
+            Timer::TcpEscape => self.tcp_escape(),
             Timer::RawUrc(bytes) => self.transmit(&bytes),
             Timer::Located(search) => self.located(search),
             Timer::AutoUpgrade => self.auto_upgrade(),
@@ -410,23 +423,27 @@ impl Engine {
             NetEvent::Opened(id) => {
                 self.net_opened(id);
                 self.http_opened(id);
+                self.tcp_opened(id);
                 self.upgrade_opened(id);
             }
             NetEvent::Failed(id, failure) => {
                 self.connect_failed(id);
                 self.http_failed(id, failure);
+                self.tcp_ended(id);
                 self.upgrade_lost(id, failure);
                 self.ntp_failed(id, failure);
             }
             NetEvent::Received(id, bytes) => {
                 self.net_received(id, &bytes);
                 self.http_received(id, &bytes);
+                self.tcp_received(id, &bytes);
                 self.upgrade_received(id, Some(&bytes));
                 self.ntp_received(id, &bytes);
             }
             NetEvent::Closed(id) => {
                 self.net_closed(id);
                 self.http_closed(id);
+                self.tcp_ended(id);
                 self.upgrade_received(id, None);
             }
         }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::Engine;
 use super::commands::{Flow, Outcome};
 use super::fault::Fault;
 use super::output::framed;
 use super::parse::Form;
 use super::timers::Timer;
+use super::{Engine, Output};
 
 /// `AT+CFUN=1` until its `OK`, and from there to registration. Source: time-stamped log, CFUN cycle.
 const CFUN_ON: Duration = Duration::from_millis(140);
@@ -126,6 +126,10 @@ impl Engine {
         self.radio.attached_at = None;
         self.radio.context = Context::Initial;
         self.bearer_dropped();
+        if let Some(id) = self.tcp.connection() {
+            self.outputs.push_back(Output::Abort { id });
+            self.tcp_ended(id);
+        }
         for text in urcs {
             self.after(OK_TO_URC, Timer::Urc((*text).to_owned()));
         }
@@ -206,17 +210,18 @@ impl Engine {
             }
             ("+CIICR" | "+CIFSR", Form::Plain) => Err(Fault::NOT_ALLOWED),
             ("+CIPSHUT", Form::Plain) => {
+                self.tcp_shut();
                 self.radio.context = Context::Initial;
                 Ok(Flow::Ends(framed("SHUT OK")))
             }
             ("+CIPSTATUS", Form::Plain) => {
-                let state = match self.radio.context {
+                let state = self.tcp.state().unwrap_or(match self.radio.context {
                     Context::Initial => "IP INITIAL",
                     Context::Start => "IP START",
                     Context::Active => "IP GPRSACT",
                     Context::Status => "IP STATUS",
                     Context::Deactivated => "PDP DEACT",
-                };
+                });
                 Ok(Flow::Ends([framed("OK"), framed(&format!("STATE: {state}"))].concat()))
             }
             _ => Err(Fault::Error),

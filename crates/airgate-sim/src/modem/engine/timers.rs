@@ -44,6 +44,10 @@ pub(super) enum Timer {
     SmsSent,
     /// The information text of a command that took its time; its result follows.
     Answer(String),
+    /// No answer to the TCP connection with this number.
+    TcpTimeout(u64),
+    /// The silence behind `+++` is over.
+    TcpEscape,
     /// The module switches itself off.
     PowerOff,
     /// Bytes that nobody asked for, with a framing of their own.
