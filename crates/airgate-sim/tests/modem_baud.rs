@@ -62,6 +62,21 @@ fn rate_is_found_anew_after_each_restart_unless_a_fixed_one_is_stored() {
     }
 }
 
+#[test]
+fn host_stops_and_starts_the_module_by_xoff_and_xon_when_that_is_agreed() {
+    let mut bench = Bench::ready(Profile::v1161());
+    bench.say("ATE0");
+    assert_eq!(bench.say("\x13AT"), "\r\nERROR\r\n", "not agreed: a character like any other");
+    bench.say("AT+IFC=1,0");
+    bench.heard.clear();
+    bench.send(b"AT\r\x13\nAT\r\n");
+    bench.run(Duration::from_secs(5));
+    assert_eq!(bench.take(), "");
+    bench.send(b"\x11");
+    bench.run(Duration::ZERO);
+    assert_eq!(bench.take(), "\r\nOK\r\n\r\nOK\r\n");
+}
+
 /// A host's side of the line at a rate of its own.
 struct Host(File);
 

@@ -312,6 +312,8 @@ impl Engine {
     pub fn receive(&mut self, bytes: &[u8], now: Duration) {
         self.advance(now);
         if now >= self.hears_from && self.hears_bytes() {
+            let obeyed = (self.settings.ifc.0 == 1).then(|| self.sender.obey(bytes));
+            let bytes = obeyed.as_deref().unwrap_or(bytes);
             let trained = if self.hunts() { self.train(bytes) } else { 0 };
             let bytes = bytes.get(trained..).unwrap_or_default();
             if self.tcp.owns_line() {

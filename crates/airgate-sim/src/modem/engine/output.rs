@@ -10,6 +10,9 @@ use super::{Engine, Output};
 
 /// URCs that may wait; beyond, the oldest is lost.
 const HELD_MAX: usize = 64;
+/// Software flow control.
+const XON: u8 = 0x11;
+const XOFF: u8 = 0x13;
 /// Longest torn piece, bytes.
 const TORN_MAX: u64 = 24;
 
@@ -30,17 +33,33 @@ pub(super) struct Sender {
     held: VecDeque<Vec<u8>>,
     /// The rate that the line has behind all of this.
     baud: u32,
+    /// The host has sent XOFF.
+    stopped: bool,
 }
 
 impl Sender {
     pub(super) fn next_at(&self) -> Option<Duration> {
-        self.queue.front().map(|(at, _)| *at)
+        self.queue.front().filter(|_| !self.stopped).map(|(at, _)| *at)
     }
 
     pub(super) fn clear(&mut self) {
         self.queue.clear();
         self.held.clear();
         self.baud = 0;
+        self.stopped = false;
+    }
+
+    /// Takes XON and XOFF out of what the host has sent: they move the line and mean nothing else, wherever they stand.
+    pub(super) fn obey(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut rest = Vec::with_capacity(bytes.len());
+        for byte in bytes {
+            match *byte {
+                XOFF => self.stopped = true,
+                XON => self.stopped = false,
+                other => rest.push(other),
+            }
+        }
+        rest
     }
 
     /// Switches the line rate behind everything that is under way.
