@@ -8,7 +8,7 @@ use crate::command::mqtt::{MAX_INLINE, MAX_PAYLOAD, PublishBytes, PublishText, a
 use crate::command::{TooLong, exchange};
 use crate::engine::{Engine, Event as Line};
 use crate::exchange::{Exchange, Failure, Outcome};
-use crate::ladder::{Heal, Ladder, Notice as Rescue, Rung};
+use crate::ladder::{Fault, Heal, Ladder, Notice as Rescue, Rung};
 use crate::link::{Down, Link, Notice};
 use crate::modem::{Event, Publication, PublishError, Recovery, Request};
 use crate::session::{Desired, check_topic};
@@ -54,6 +54,7 @@ pub(crate) struct Driver {
     engine: Engine,
     link: Link,
     ladder: Ladder,
+    last_heal: Option<Heal>,
     recovery: Recovery,
     in_flight: HashMap<u64, Purpose>,
     next_ticket: u64,
@@ -70,6 +71,7 @@ impl Driver {
         Self {
             engine: Engine::new(baud, now),
             link: Link::new(pin, now),
+            last_heal: None,
             ladder: Ladder::new(recovery.budget, recovery.reset.is_some(), now),
             recovery,
             in_flight: HashMap::new(),
@@ -212,16 +214,26 @@ impl Driver {
         let day = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs() / 86_400);
         if let Some(rung) = self.ladder.next(now, day) {
             self.link.climb(rung);
+            let evidence = self.link.fault().map_or("", Fault::as_str);
+            tracing::warn!(rung = rung.as_str(), evidence, "recovery: {}, since {evidence}", rung.as_str());
             if let (Rung::Hardware, Some(reset)) = (rung, &self.recovery.reset) {
                 reset();
             }
         }
         while let Some(notice) = self.ladder.next_notice() {
             match notice {
-                Rescue::Healed(Heal { rung, fault, healed, took }) => {
-                    tracing::info!(?rung, ?fault, healed, seconds = took.as_secs(), "recovery");
+                Rescue::Healed(heal) => {
+                    let (rung, seconds) = (heal.rung.as_str(), heal.took.as_secs());
+                    match heal.healed {
+                        true => tracing::info!(rung, seconds, "recovery: {rung} has healed it after {seconds} s"),
+                        false => tracing::warn!(rung, seconds, "recovery: {rung} has not healed it in {seconds} s"),
+                    }
+                    self.last_heal = Some(heal);
                 }
-                Rescue::Spent(fault) => tracing::warn!(?fault, "recovery has done for today what it may; waiting"),
+                Rescue::Spent(fault) => {
+                    let evidence = fault.as_str();
+                    tracing::error!(evidence, "recovery has done for today what it may; {evidence}, and it waits");
+                }
                 Rescue::BudgetChanged(_) => {}
             }
         }
@@ -409,6 +421,7 @@ impl Driver {
             facts: self.link.facts().clone(),
             boots: self.link.boots(),
             budget: self.ladder.budget(),
+            last_heal: self.last_heal,
             counters: self.engine.counters(),
             port_error: None,
         };

@@ -32,6 +32,16 @@ impl Rung {
     /// From the bottom to the top.
     pub const ALL: [Self; 4] = [Self::Bearer, Self::Radio, Self::Restart, Self::Hardware];
 
+    /// In one word, as logs and status show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Bearer => "bearer",
+            Self::Radio => "radio",
+            Self::Restart => "restart",
+            Self::Hardware => "hardware",
+        }
+    }
+
     /// The longest that carrying it out may take.
     pub fn limit(self) -> Duration {
         // Detaching and attaching take up to 108 s each, CFUN up to 45 s. Source: AT command manual V1.6.3, p. 14.
@@ -76,6 +86,15 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What it is, as logs and status show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Silent => "the module does not answer",
+            Self::NoNetwork => "no network",
+            Self::NoSession => "no session",
+        }
+    }
+
     /// How long it has to last.
     fn patience(self) -> Duration {
         Duration::from_secs(match self {
@@ -128,6 +147,8 @@ pub struct Heal {
     pub healed: bool,
     /// From its beginning to the confirmation, or to the next rung.
     pub took: Duration,
+    /// When it ended.
+    pub at: Instant,
 }
 
 /// What the ladder has to tell.
@@ -274,7 +295,7 @@ impl Ladder {
 
     fn end_climb(&mut self, healed: bool, now: Instant) {
         if let Some(Climb { rung, fault, since, .. }) = self.climb.take() {
-            self.notices.push_back(Notice::Healed(Heal { rung, fault, healed, took: now - since }));
+            self.notices.push_back(Notice::Healed(Heal { rung, fault, healed, took: now - since, at: now }));
         }
     }
 }

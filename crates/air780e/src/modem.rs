@@ -115,13 +115,13 @@ pub struct Modem {
 impl Modem {
     /// Starts the driver in the current runtime. The port need not exist yet; it is looked for until it does, also
     /// after it vanished.
-    pub fn start(config: Config) -> (Self, mpsc::Receiver<Event>) {
+    pub fn start(config: Config, recovery: Recovery) -> (Self, mpsc::Receiver<Event>) {
         let Config { port, baud, pin } = config;
         let open = move || {
             let port = tokio_serial::new(&port, baud).open_native_async();
             port.map_err(io::Error::from)
         };
-        Self::start_on(open, baud, pin)
+        Self::start_with(open, baud, pin, recovery)
     }
 
     /// Starts the driver on whatever `open` gives; it is called again when that ends.

@@ -3,7 +3,7 @@
 use crate::command::network::{Registration, SignalQuality};
 use crate::engine::Counters;
 use crate::facts::Facts;
-use crate::ladder::Budget;
+use crate::ladder::{Budget, Heal};
 
 /// Who the module is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,6 +74,8 @@ pub struct Status {
     pub boots: u64,
     /// What the recovery ladder has used today; given to the next start, it is not used twice.
     pub budget: Budget,
+    /// The last rung that ended.
+    pub last_heal: Option<Heal>,
     /// Totals of the line.
     pub counters: Counters,
     /// Why the port cannot be used, while it cannot.

@@ -5,11 +5,13 @@ use crate::config::{self, Config};
 use crate::local::rights::Rights;
 use crate::local::{self, Accounts, BindError, Door, Listener};
 use crate::outbox::{self, Outbox};
+use crate::recovery;
 use crate::router;
 use crate::service;
 use crate::session;
 use crate::status::Sources;
 use crate::uplink::{self, Uplink};
+use air780e::Recovery;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::task::JoinHandle;
@@ -34,6 +36,7 @@ pub struct Daemon {
     status: Sources,
     session: session::Handle,
     door: JoinHandle<()>,
+    rescue: JoinHandle<()>,
     outbox: Outbox,
 }
 
@@ -59,11 +62,16 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
     let listener = Listener::open(&config.local.socket).await?;
 
-    let (uplink, events) = Uplink::start(air780e::Config {
+    let line = air780e::Config {
         port: config.modem.port.to_string_lossy().into_owned(),
         baud: config.modem.baud.unwrap_or(DEFAULT_BAUD),
         pin: config.modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned()),
-    });
+    };
+    let rescue = recovery::File::new(config.recovery_file());
+    let budget = rescue.read();
+    let (uplink, events) =
+        Uplink::start(line, Recovery { budget, reset: config.modem.reset.clone().map(recovery::resetter) });
+    let rescue = tokio::spawn(rescue.keep(uplink.status(), budget));
     let (router, ends) = router::start(config.routes.clone());
     let store = config.store();
     match store.protect() {
@@ -105,7 +113,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         max_line: config.local.max_line,
     });
     let door = tokio::spawn(local::serve(listener, door));
-    Ok(Daemon { status, session, door, outbox })
+    Ok(Daemon { status, session, door, rescue, outbox })
 }
 
 /// The module's rate as it leaves the factory. Finding another comes later.
@@ -123,6 +131,7 @@ impl Daemon {
         // Ends when it is aborted, and then its socket is gone.
         let _ = self.door.await;
         self.session.stop().await;
+        self.rescue.abort();
         self.outbox.close().await;
     }
 }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod daemon;
 pub mod local;
 pub mod outbox;
+pub mod recovery;
 pub mod router;
 pub mod service;
 pub mod session;

@@ -5,6 +5,7 @@
 use crate::outbox::{DiskHealth, Outbox, OutboxStatus};
 use crate::router::RouterStatus;
 use crate::session::clock;
+use air780e::ladder::Rung;
 use airgate_proto::{Device, Link, LinkState};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -160,7 +161,24 @@ fn module(port: &str, status: &air780e::status::Status) -> Value {
         "network_time_unix_s": facts.network_time.map(|time| time.unix_s + time.heard_at.elapsed().as_secs()),
         "registration": status.registration.map(|r| format!("{r:?}").to_lowercase()),
         "boots": status.boots,
+        "recovery": recovery(status),
     })
+}
+
+/// What the recovery ladder did today, and last.
+fn recovery(status: &air780e::status::Status) -> Value {
+    let used: Map<_, _> =
+        Rung::ALL.into_iter().map(|rung| (rung.as_str().to_owned(), status.budget.used(rung).into())).collect();
+    let last = status.last_heal.map(|heal| {
+        json!({
+            "rung": heal.rung.as_str(),
+            "evidence": heal.fault.as_str(),
+            "healed": heal.healed,
+            "took_s": heal.took.as_secs(),
+            "ago_s": heal.at.elapsed().as_secs(),
+        })
+    });
+    json!({ "today": used, "last": last })
 }
 
 fn line(status: &air780e::status::Status) -> Value {

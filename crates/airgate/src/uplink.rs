@@ -5,7 +5,7 @@ use air780e::exchange::Failure;
 use air780e::service::http;
 use air780e::session::{Desired, Roots, Session, Tls, Unusable};
 use air780e::status::Status;
-use air780e::{Config, Event, Modem, Publication, PublishError};
+use air780e::{Config, Event, Modem, Publication, PublishError, Recovery};
 use bytes::Bytes;
 use iotcloud::aliyun::HttpsRequest;
 use iotcloud::{Root, SignIn};
@@ -63,8 +63,8 @@ const REGISTRATION: Duration = Duration::from_secs(90);
 
 impl Uplink {
     /// Starts the driver of the module.
-    pub fn start(config: Config) -> (Self, mpsc::Receiver<Event>) {
-        let (modem, events) = Modem::start(config);
+    pub fn start(config: Config, recovery: Recovery) -> (Self, mpsc::Receiver<Event>) {
+        let (modem, events) = Modem::start(config, recovery);
         (Self { modem }, events)
     }
 

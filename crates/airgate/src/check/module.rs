@@ -9,7 +9,7 @@ use crate::uplink::Uplink;
 use air780e::command::network::{Registration, SignalQuality};
 use air780e::link::Down;
 use air780e::status::{Phase, Status};
-use air780e::{Config as Line, Event};
+use air780e::{Config as Line, Event, Recovery};
 use iotcloud::{Cloud, Moment, SignIn};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,7 +46,7 @@ struct Climb<'a> {
 pub async fn climb(report: &mut Report, config: &Config, baud: u32, patience: Duration) -> Result<(), Stop> {
     let pin = config.modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned());
     let port = config.modem.port.to_string_lossy().into_owned();
-    let (uplink, events) = Uplink::start(Line { port, baud, pin });
+    let (uplink, events) = Uplink::start(Line { port, baud, pin }, Recovery::default());
     let until = Instant::now() + patience;
     let mut climb = Climb { report, config, status: uplink.status(), uplink, events, until };
     climb.identity().await?;

@@ -59,6 +59,12 @@ fn draw(status: &Value, now_unix_ms: u64) -> String {
     row("signal", format!("{signal}{}, {}", cell.concat(), text(at("/module/registration"))));
     row("network", [text(at("/module/operator")), text(at("/module/address"))].join("  ").trim().to_owned());
     row("sim", text(at("/module/iccid")));
+    if at("/module/recovery/last").is_object() {
+        let (rung, evidence) = (text(at("/module/recovery/last/rung")), text(at("/module/recovery/last/evidence")));
+        let ago = duration(at("/module/recovery/last/ago_s").as_u64().unwrap_or(0));
+        let healed = if at("/module/recovery/last/healed") == true { "healed" } else { "did not heal" };
+        row("recovery", format!("{rung} {healed} \"{evidence}\" {ago} ago"));
+    }
     let oldest = at("/outbox/oldest_age_ms").as_u64().filter(|_| at("/outbox/queued") != 0);
     let oldest = oldest.map_or(String::new(), |ms| format!(", the oldest for {}", duration(ms / 1000)));
     row(

@@ -20,7 +20,7 @@ pub(super) const MODEM: &[Key] = &[
     Key::new("max_baud", Kind::OneOf(BAUDS)).later(),
     Key::new("apn", Kind::Table(APN)).later(),
     Key::new("sim_pin", Kind::Pin),
-    Key::new("reset", Kind::Table(RESET)).later(),
+    Key::new("reset", Kind::Table(RESET)),
 ];
 
 const APN: &[Key] = &[

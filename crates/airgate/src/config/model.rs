@@ -35,6 +35,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where it is kept what recovery has used today: beside the outbox.
+    pub fn recovery_file(&self) -> PathBuf {
+        self.outbox.dir.with_file_name("recovery.json")
+    }
+
     /// Where the credentials are kept that a cloud handed out: beside the outbox.
     pub fn store_dir(&self) -> PathBuf {
         self.outbox.dir.with_file_name("store")
