@@ -117,11 +117,7 @@ impl Cloud {
 
     /// Asks the console.
     pub fn ask(&self, request: &Value) -> Value {
-        let mut stream = UnixStream::connect(self.dir.join("console.sock")).expect("the cloud runs");
-        writeln!(stream, "{request}").unwrap();
-        let mut line = String::new();
-        BufReader::new(stream).read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|e| panic!("{request} was answered {line:?}: {e}"))
+        ask(&self.dir.join("console.sock"), request)
     }
 
     /// What a person does in the web console: a message to the device.
@@ -162,6 +158,15 @@ impl Cloud {
             .cloned()
             .unwrap_or_else(|| panic!("{answer}"))
     }
+}
+
+/// One call on a simulator's console.
+fn ask(console: &Path, request: &Value) -> Value {
+    let mut stream = UnixStream::connect(console).expect("the simulator runs");
+    writeln!(stream, "{request}").unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    serde_json::from_str(&line).unwrap_or_else(|e| panic!("{request} was answered {line:?}: {e}"))
 }
 
 fn payload_of(message: &Value) -> String {
@@ -259,9 +264,22 @@ impl House {
         let mut command = bin("airgate-sim");
         command.arg("modem").arg("--link").arg(self.path("modem")).args(["--broker", &self.broker]);
         command.args(["--baud", &self.setup.baud.to_string(), "--profile", self.setup.profile, "--imei", DEVICE_NAME]);
+        command.arg("--console").arg(self.path("modem.sock"));
         let mut process = Process::start(&mut command, &self.path("modem.log"));
         process.first_line();
         self.modem = Some(process);
+    }
+
+    /// Asks the module's console.
+    pub fn ask_modem(&self, request: &Value) -> Value {
+        let answer = ask(&self.path("modem.sock"), request);
+        assert_eq!(answer["ok"], true, "{request} was answered {answer}");
+        answer
+    }
+
+    /// Lets something go wrong; the rule is in the language of `airgate-sim modem --faults`.
+    pub fn fault(&self, rule: &str) {
+        self.ask_modem(&json!({"do": "fault", "rule": rule}));
     }
 
     pub fn kill_modem(&mut self) {

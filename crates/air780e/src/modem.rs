@@ -115,7 +115,12 @@ pub struct Modem {
 impl Modem {
     /// Starts the driver in the current runtime. The port need not exist yet; it is looked for until it does, also
     /// after it vanished.
-    pub fn start(config: Config, recovery: Recovery) -> (Self, mpsc::Receiver<Event>) {
+    pub fn start(config: Config) -> (Self, mpsc::Receiver<Event>) {
+        Self::start_recovering(config, Recovery::default())
+    }
+
+    /// As [`Modem::start`], with what the recovery ladder needs.
+    pub fn start_recovering(config: Config, recovery: Recovery) -> (Self, mpsc::Receiver<Event>) {
         let Config { port, baud, pin } = config;
         let open = move || {
             let port = tokio_serial::new(&port, baud).open_native_async();

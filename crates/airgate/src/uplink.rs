@@ -64,7 +64,7 @@ const REGISTRATION: Duration = Duration::from_secs(90);
 impl Uplink {
     /// Starts the driver of the module.
     pub fn start(config: Config, recovery: Recovery) -> (Self, mpsc::Receiver<Event>) {
-        let (modem, events) = Modem::start(config, recovery);
+        let (modem, events) = Modem::start_recovering(config, recovery);
         (Self { modem }, events)
     }
 
