@@ -103,7 +103,7 @@ impl Driver {
             };
             let error = error.to_string();
             if told.as_ref() != Some(&error) {
-                tracing::warn!(error, "the serial port cannot be used; trying again every second");
+                tracing::warn!("the serial port cannot be used: {error}; trying again every second");
                 told = Some(error.clone());
             }
             self.port_lost(error);

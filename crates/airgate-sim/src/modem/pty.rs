@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, ioctl_tiocnxcl, tcgetattr, tcsetattr};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -57,7 +57,12 @@ impl Pty {
     }
 
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.master.async_io(Interest::READABLE, |master| Ok(rustix::io::read(master, &mut *buffer)?)).await
+        let count =
+            self.master.async_io(Interest::READABLE, |master| Ok(rustix::io::read(master, &mut *buffer)?)).await;
+        // A serial port forgets that it was opened exclusively when its last user is gone, killed or not; a pty, which
+        // lives on, would keep the next one out.
+        ioctl_tiocnxcl(&self.slave)?;
+        count
     }
 
     pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
