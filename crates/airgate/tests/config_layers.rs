@@ -266,3 +266,14 @@ fn mistake_in_a_drop_in_names_the_drop_in_and_mistakes_of_all_files_come_togethe
     assert_eq!(refused.len(), 2);
     assert!(refused[0].1.contains("airgate.toml:5:1") && refused[1].1.contains("conf.d/x.toml:3:11"), "{refused:?}");
 }
+
+#[test]
+fn key_of_the_store_comes_as_a_credential_and_must_be_long() {
+    let loaded = Host::new(MQTT).credential("store_key", "0123456789abcdef0123456789abcdef\n").loaded();
+    assert_eq!(loaded.config.store_key.unwrap().expose(), "0123456789abcdef0123456789abcdef");
+    let refused = Host::new(MQTT).credential("store_key", "short").refused();
+    assert!(
+        matches!(&refused[..], [("config_bad_value", text)] if text.contains("store_key") && !text.contains("short")),
+        "{refused:?}"
+    );
+}

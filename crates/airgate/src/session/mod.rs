@@ -136,8 +136,6 @@ struct Session {
     talk: Talk,
     asked: mpsc::Receiver<Asked>,
     clock: watch::Sender<Option<clock::Reading>>,
-    /// The module's clock, on its way.
-    module_clock: Option<BoxFuture<'static, Option<clock::Reading>>>,
     in_flight: FuturesUnordered<BoxFuture<'static, (Sent, Result<(), PublishError>)>>,
     refused: Option<(u64, u32)>,
 }
@@ -163,7 +161,6 @@ impl Session {
             talk: Talk::new(),
             asked,
             clock,
-            module_clock: None,
             in_flight: FuturesUnordered::new(),
             refused: None,
         }
@@ -195,7 +192,6 @@ impl Session {
                 Some(asked) = self.asked.recv() => self.on_asked(asked),
                 Some((call, programs)) = self.talk.delivered.next() => self.talk.delivered(&call, programs),
                 Some(warning) = next_warning(&mut self.parts.warnings) => self.talk.log(warning.into()),
-                reading = answered(&mut self.module_clock) => self.on_module_clock(reading),
                 step = enrolled(&mut self.enrolment) => match step {
                     Step::Kept(outcome) => self.on_kept(outcome),
                     Step::Https(outcome) => self.on_https(outcome),
@@ -311,7 +307,6 @@ impl Session {
         self.retry.online(Instant::now().into_std());
         self.thrown.online(Instant::now().into_std());
         self.open_dialogue();
-        self.ask_module_clock();
         tracing::info!(attempt = self.attempt, "online");
         self.status.send_modify(|status| {
             status.state = LinkState::Online;
@@ -392,23 +387,6 @@ impl Session {
             status.trouble = Some(trouble);
             changed
         });
-    }
-
-    /// The network may have told the module the time.
-    fn ask_module_clock(&mut self) {
-        let uplink = self.parts.uplink.clone();
-        let asked = async move { clock::Reading::module(&uplink.ask("AT+CCLK?").await.ok()?, unix_ms()) };
-        self.module_clock = Some(Box::pin(asked));
-    }
-
-    /// The cloud's clock is the better one.
-    fn on_module_clock(&mut self, reading: Option<clock::Reading>) {
-        self.module_clock = None;
-        if let Some(reading) = reading
-            && self.clock.borrow().is_none_or(|known| known.source <= reading.source)
-        {
-            self.clock.send_replace(Some(reading));
-        }
     }
 
     async fn goodbye(mut self) {
