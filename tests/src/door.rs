@@ -89,6 +89,14 @@ impl Door {
         self.event(|event| event["event"] == "message" && event["topic"] == topic)
     }
 
+    /// Whether a message on a topic has come by now.
+    pub fn has_message(&mut self, topic: &str) -> bool {
+        self.ask_ok(json!({"op": "ping"}));
+        let is_it = |event: &Value| event["event"] == "message" && event["topic"] == topic;
+        let found = self.events.iter().position(is_it);
+        found.map(|at| self.events.remove(at)).is_some()
+    }
+
     /// Waits until the link is up.
     pub fn online(&mut self) {
         if self.status()["link"]["state"] != "online" {

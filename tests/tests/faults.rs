@@ -1,0 +1,151 @@
+//! The fault matrix with the real daemon: what goes wrong × what was going on. Of every cell: all that was accepted
+//! arrives, the link heals, and messages from the cloud come through again.
+//!
+//! Here are the faults that heal within seconds, and one cell each of those that a time-out of the driver ends. The rest
+//! of the matrix, with hangs and outages of minutes, is in simulated time: `cargo test -p airgate-seeds`. The cells run
+//! at the same time, each in a house of its own, a few houses at once.
+
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+use airgate_tests::{House, PATIENCE, nasty_payload};
+use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// What is going on when it happens, as the beginning of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum During {
+    Idle,
+    Connecting,
+    /// A short text: `MPUB`.
+    Publishing,
+    /// A payload in its data phase: `MPUBEX`.
+    PublishingData,
+    Receiving,
+}
+
+use During::{Connecting, Idle, Publishing, PublishingData, Receiving};
+
+impl During {
+    const ALL: [Self; 5] = [Idle, Connecting, Publishing, PublishingData, Receiving];
+
+    fn when(self) -> &'static str {
+        match self {
+            Idle => "now",
+            Connecting => "on AT+MCONNECT",
+            Publishing => "on AT+MPUB=",
+            PublishingData => "in-data 10",
+            Receiving => "says +MSUB",
+        }
+    }
+}
+
+/// Faults that are over within seconds.
+const SHORT: [&str; 16] = [
+    "lose 3 to-host",
+    "flip 2 to-host",
+    "insert 30 to-host",
+    "stall 2s",
+    "late 2s",
+    "double",
+    "say +CGEV: NW PDN DEACT 1",
+    "close",
+    "no-service 2s",
+    "no-sim 2s",
+    "refuse 767 2s",
+    "reboot",
+    "boot-loop 3",
+    "hang 2s",
+    "vanish 1s",
+    // The command under way is broken in the middle.
+    "lose 40 to-host",
+];
+
+/// Those that a time-out ends, where they can happen.
+const LONG: [(During, &str); 3] =
+    [(Publishing, "swallow PUBACK"), (Connecting, "swallow CONNACK OK"), (PublishingData, "swallow OK")];
+
+fn cell(during: During, fault: &str) {
+    let house = House::new();
+    let mut program = house.program();
+    program.ask_ok(json!({"op": "subscribe", "filter": "user/get"}));
+    house.cloud.subscribed("user/get");
+    let mut accepted = vec!["before".to_owned()];
+    program.publish("user/update", "before");
+    house.all_arrive("user/update", &accepted);
+
+    house.fault(&format!("{}: {fault}", during.when()));
+    match during {
+        Connecting => house.fault("now: close"),
+        Receiving => house.cloud.publish("user/get", b"while it happens"),
+        Idle | Publishing | PublishingData => {}
+    }
+    for number in 0..3 {
+        let short = format!("short {number}");
+        let long = format!("long {number} {}", "line\r\nOK\r\n".repeat(80));
+        program.publish("user/update", &short);
+        program.publish("user/update", &long);
+        accepted.extend([short, long]);
+    }
+    let received = house.all_arrive("user/update", &accepted);
+    for payload in &received {
+        assert!(accepted.contains(payload), "corrupt: {payload:?}");
+    }
+    let fired = house.ask_modem(&json!({"do": "state"}))["fired"].as_u64().unwrap();
+    assert_eq!(fired, if during == Connecting { 2 } else { 1 }, "it happened");
+
+    // A message that is hit on its way through the module is lost with its acknowledgement sent; the next one is not.
+    let end = Instant::now() + PATIENCE;
+    while !program.has_message("user/get") {
+        assert!(Instant::now() < end, "nothing comes from the cloud any more: {}", house.log());
+        house.cloud.publish("user/get", b"is anybody there?");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// Lives all cells, a few at a time, and tells all that failed.
+fn live(cells: &[(During, &str)]) {
+    const AT_ONCE: usize = 12;
+    let next = AtomicUsize::new(0);
+    let failed = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut failed = Vec::new();
+                    while let Some((during, fault)) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if std::panic::catch_unwind(|| cell(*during, fault)).is_err() {
+                            failed.push(format!("{during:?} × {fault}"));
+                        }
+                    }
+                    failed
+                })
+            })
+            .collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+#[test]
+fn whatever_happens_whenever_it_happens_all_that_was_accepted_arrives_and_the_link_heals() {
+    let cells = During::ALL.iter().flat_map(|during| SHORT.iter().map(|fault| (*during, *fault)));
+    // At rest nothing is printed that noise could hit, and nothing is answered that could come twice.
+    let can_happen = |(during, fault): &(During, &str)| {
+        *during != Idle || !["lose", "flip", "insert", "double"].iter().any(|name| fault.starts_with(name))
+    };
+    live(&cells.filter(can_happen).chain(LONG).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_module_that_vanishes_in_the_data_phase_leaves_nothing_corrupt_behind() {
+    let house = House::new();
+    let mut program = house.program();
+    let payload = airgate_tests::base64(&nasty_payload(2000));
+    for rule in ["on AT+MPUBEX: vanish 500ms", "on AT+MPUBEX: reboot"] {
+        house.fault(rule);
+        program.ask_ok(json!({"op": "publish", "topic": "user/update", "payload_b64": payload}));
+    }
+    let expected = format!("base64:{payload}");
+    let received = house.all_arrive("user/update", std::slice::from_ref(&expected));
+    assert!(received.iter().all(|payload| *payload == expected), "{received:.300?}");
+}
