@@ -2,7 +2,7 @@
 
 use crate::connection::{self, Call};
 use crate::{Error, Events};
-use airgate_proto::{Done, Hello, Op, Publish};
+use airgate_proto::{Done, Hello, Op, Publish, Selection};
 use serde_json::Value;
 use std::{path::Path, sync::Arc};
 use tokio::{net::UnixStream, sync::mpsc, sync::oneshot};
@@ -109,6 +109,24 @@ impl Client {
     pub async fn at(&self, command: impl Into<String>) -> Result<Vec<String>, Error> {
         let lines = self.call(Op::At { command: command.into() }).await?.lines;
         lines.ok_or_else(|| Error::Protocol("an answer to `at` without lines".into()))
+    }
+
+    /// Some of the messages that wait, after this number: `{"messages":[…],"next":N or null}`. For operators.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `not_allowed` and others; [`Error::Closed`], [`Error::Protocol`].
+    pub async fn outbox_list(&self, selection: Selection, after: u64, payloads: bool) -> Result<Value, Error> {
+        let data = self.call(Op::OutboxList { selection, after, payloads }).await?.data;
+        data.ok_or_else(|| Error::Protocol("an answer to `outbox_list` without data".into()))
+    }
+
+    /// Drops messages that wait, and tells how many: `{"dropped":N}`. For operators.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `not_allowed` and others; [`Error::Closed`], [`Error::Protocol`].
+    pub async fn outbox_drop(&self, selection: Selection) -> Result<Value, Error> {
+        let data = self.call(Op::OutboxDrop(selection)).await?.data;
+        data.ok_or_else(|| Error::Protocol("an answer to `outbox_drop` without data".into()))
     }
 
     /// Waits for a sign of life.

@@ -28,7 +28,9 @@ mod connection;
 mod error;
 mod events;
 
-pub use airgate_proto::{Code, Device, Dropped, Event, Hello, Link, LinkState, Message, Priority, Publish, Qos, topic};
+pub use airgate_proto::{
+    Code, Device, Dropped, Event, Hello, Link, LinkState, Message, Priority, Publish, Qos, Selection, topic,
+};
 pub use client::{Accepted, Client, DEFAULT_SOCKET};
 pub use error::Error;
 pub use events::{EVENT_QUEUE, Events};

@@ -30,6 +30,8 @@ pub enum Event {
     Ota(Map<String, Value>),
     /// The cloud asks something of the program, which answers with the operation `answer`.
     Call(Call),
+    /// The data budget: a level was reached, or a new month began.
+    Budget(Map<String, Value>),
     /// A text message arrived at the SIM card.
     Sms(Map<String, Value>),
 }
@@ -135,8 +137,8 @@ pub enum LinkState {
 
 impl Event {
     /// The names that [`Event`] knows on the line.
-    pub(crate) const NAMES: [&'static str; 9] =
-        ["hello", "message", "sent", "dropped", "link", "lagged", "ota", "call", "sms"];
+    pub(crate) const NAMES: [&'static str; 10] =
+        ["hello", "message", "sent", "dropped", "link", "lagged", "ota", "call", "sms", "budget"];
 
     /// The event as one line, newline included.
     #[must_use]

@@ -37,6 +37,7 @@ mod reply;
 mod request;
 mod suggest;
 pub mod topic;
+mod waiting;
 
 pub use ask::{Answer, Ask, DeviceSecret};
 pub use code::Code;
@@ -47,6 +48,7 @@ pub use line::{LineBuffer, LineTooLong};
 pub use parse::parse_line;
 pub use reply::{Done, Refusal, Reply};
 pub use request::{Op, Priority, Publish, Qos, Request};
+pub use waiting::Selection;
 
 /// The version of the protocol that the daemon tells in its hello.
 pub const VERSION: u32 = 1;

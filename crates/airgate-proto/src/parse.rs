@@ -4,7 +4,7 @@ use crate::fields::{Fields, refuse, shown};
 use crate::limits::{
     DEFAULT_PRIORITY, MAX_AT_BYTES, MAX_DURABLE_BYTES, MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY,
 };
-use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, body, parse_ask, suggest, topic};
+use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, body, parse_ask, suggest, topic, waiting};
 use std::num::NonZeroU32;
 
 /// Reads one line, terminator removed.
@@ -48,7 +48,7 @@ fn read_op(fields: &Fields<'_>) -> Result<Op, Refusal> {
         "status" => fields.only(&name, &["id", "op"]).map(|()| Op::Status),
         "ping" => fields.only(&name, &["id", "op"]).map(|()| Op::Ping),
         "at" => read_at(fields),
-        _ => parse_ask::read(&name, fields).unwrap_or_else(|| {
+        _ => parse_ask::read(&name, fields).or_else(|| waiting::read(&name, fields)).unwrap_or_else(|| {
             let message = format!("there is no operation `{}`", shown(&name));
             Err(refuse(Code::UnknownOp, message, suggest::hint(&name, &Op::NAMES, "operations")))
         }),

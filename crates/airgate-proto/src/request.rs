@@ -1,7 +1,7 @@
 //! What a program may ask for.
 
 use crate::limits::{DEFAULT_PRIORITY, MAX_PRIORITY};
-use crate::{Answer, Ask, Id, body};
+use crate::{Answer, Ask, Id, Selection, body};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeMap};
 use std::num::NonZeroU32;
 
@@ -53,11 +53,22 @@ pub enum Op {
     },
     /// What time it is, by the best clock there is.
     Time,
+    /// Some of the messages that wait; operators only.
+    OutboxList {
+        /// Which.
+        selection: Selection,
+        /// Only those with a higher number: to go on where the last answer ended.
+        after: u64,
+        /// With their payloads.
+        payloads: bool,
+    },
+    /// Drop those that wait; operators only.
+    OutboxDrop(Selection),
 }
 
 impl Op {
     /// The spellings on the line. Some are another way of writing a publication or a call.
-    pub const NAMES: [&'static str; 20] = [
+    pub const NAMES: [&'static str; 22] = [
         "publish",
         "subscribe",
         "unsubscribe",
@@ -78,6 +89,8 @@ impl Op {
         "device_register",
         "device_delete",
         "device_list",
+        "outbox_list",
+        "outbox_drop",
     ];
 
     /// The spelling of this one.
@@ -93,6 +106,8 @@ impl Op {
             Self::Ask(ask) => ask.name(),
             Self::Answer { .. } => "answer",
             Self::Time => "time",
+            Self::OutboxList { .. } => "outbox_list",
+            Self::OutboxDrop(_) => "outbox_drop",
         }
     }
 }
@@ -225,6 +240,14 @@ impl Serialize for Request {
                 map.serialize_entry("call", call)?;
                 answer.write(&mut map)?;
             }
+            Op::OutboxList { selection, after, payloads } => {
+                selection.write(&mut map)?;
+                map.serialize_entry("after", after)?;
+                if *payloads {
+                    map.serialize_entry("payloads", payloads)?;
+                }
+            }
+            Op::OutboxDrop(selection) => selection.write(&mut map)?,
             Op::Status | Op::Ping | Op::Time => {}
         }
         map.end()

@@ -1,5 +1,6 @@
 //! The daemon: all rooms, put together from the configuration.
 
+use crate::budget::Quota;
 use crate::cloud::{self, Topics};
 use crate::config::{self, Config};
 use crate::local::rights::Rights;
@@ -80,12 +81,14 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         // The session meets the same fault, and tells it where people look.
         Err(error) => tracing::error!(%error, "the credential store was not encrypted"),
     }
+    let (quota, budget) = Quota::open(&config);
     let parts = session::Parts {
         config: config.clone(),
         store,
         uplink: uplink.clone(),
         events,
         outbox: outbox.clone(),
+        quota,
         ends,
         warnings: service::warnings::take(),
     };
@@ -99,6 +102,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         module: uplink.status(),
         outbox: outbox.clone(),
         router: router.status(),
+        budget,
     };
     let accounts = Accounts::read();
     let door = Arc::new(Door {

@@ -5,6 +5,7 @@
 //! Rooms talk through typed channels; no room reaches over its neighbour. `daemon` puts them together, `status` draws
 //! what is visible of them; `check` goes the way from the configuration to the cloud once and names what fails.
 
+pub mod budget;
 pub mod check;
 pub mod cli;
 pub mod cloud;

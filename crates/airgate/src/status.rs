@@ -92,6 +92,8 @@ pub struct Sources {
     pub module: watch::Receiver<air780e::status::Status>,
     /// The outbox.
     pub outbox: Outbox,
+    /// What goes over the air.
+    pub budget: watch::Receiver<Value>,
     /// The programs.
     pub router: watch::Receiver<RouterStatus>,
 }
@@ -108,6 +110,7 @@ impl Sources {
             "module": module(&self.port, &self.module.borrow()),
             "line": line(&self.module.borrow()),
             "outbox": outbox(&self.outbox.status().borrow(), self.outbox.now_ms()),
+            "budget": *self.budget.borrow(),
             "programs": programs(&self.router.borrow()),
         })
     }

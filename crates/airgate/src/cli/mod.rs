@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod docs;
 mod fail;
+mod outbox;
 mod publish;
 mod run;
 mod status;
@@ -42,6 +43,8 @@ enum Command {
     Auth(auth::Args),
     /// List, import or forget what registration handed out.
     Credentials(credentials::Args),
+    /// List, drop or export the messages that wait (operators only).
+    Outbox(outbox::Args),
     /// Send one AT command to the module through the daemon (operators only).
     At(at::Args),
     /// Show the configuration in effect, or an example to start from.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::main(&args),
         Command::Auth(args) => auth::main(&args),
         Command::Credentials(args) => credentials::main(&args),
+        Command::Outbox(args) => outbox::main(&args),
         Command::At(args) => at::main(&args),
         Command::Config(args) => config::main(&args),
         Command::Completions(args) => docs::completions(&args),

@@ -76,6 +76,16 @@ fn draw(status: &Value, now_unix_ms: u64) -> String {
     row("", format!("{accepted} accepted, {acknowledged} acknowledged, {dropped} dropped since the start"));
     row("disk", Some(text(at("/outbox/disk"))).filter(|disk| disk != "ok").unwrap_or_default());
     row("line", format!("{} bytes sent, {} received", text(at("/line/tx_bytes")), text(at("/line/rx_bytes"))));
+    let used = |path: &str| {
+        let bytes = |way: &str| at(&format!("/budget/{path}/{way}")).as_u64().unwrap_or(0);
+        bytes("up") + bytes("down")
+    };
+    let bound = at("/budget/monthly_bytes").as_u64().map_or(String::new(), |bound| format!(" of {bound}"));
+    let level = Some(text(at("/budget/level"))).filter(|level| !level.is_empty() && level != "within");
+    let level = level.map_or(String::new(), |level| format!(" ({level})"));
+    if at("/budget").is_object() {
+        row("air", format!("{}{bound} bytes this month{level}, {} today, estimated", used("month"), used("today")));
+    }
     row("programs", format!("{} connected", text(at("/programs/connected"))));
     out
 }
@@ -89,7 +99,7 @@ fn text(value: &Value) -> String {
 }
 
 /// In the two largest units.
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     let (d, h, m, s) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
     match (d, h, m) {
         (0, 0, 0) => format!("{s} s"),

@@ -28,6 +28,8 @@ mod source;
 mod tests;
 mod topic;
 mod units;
+
+pub use units::duration;
 mod validate;
 mod walk;
 

@@ -143,7 +143,7 @@ pub(super) const SECTIONS: &[Key] = &[
     Key::new("cloud", Kind::Table(keys::CLOUD)),
     Key::new("outbox", Kind::Table(keys::OUTBOX)),
     Key::new("local", Kind::Table(keys::LOCAL)),
-    Key::new("budget", Kind::Table(keys::BUDGET)).later(),
+    Key::new("budget", Kind::Table(keys::BUDGET)),
     Key::new("ota", Kind::Table(keys::OTA)),
     Key::new("log", Kind::Table(keys::LOG)),
     Key::new("route", Kind::Tables(keys::ROUTE)),

@@ -29,7 +29,10 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 
 /// Reads `7d`, `1h`, `90 s`, `1h 30min` as a duration; a unit is required, because seconds and milliseconds are both in
 /// use and a guess would be wrong by a thousand.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+///
+/// # Errors
+/// What is wrong with the text, and how to write it.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let wrong =
         || format!("`{text}` is not a duration: write a number and a unit (ms, s, min, h, d, w), as in \"1h 30min\"");
     let mut rest = text.trim();

@@ -188,6 +188,8 @@ impl Connection {
             }
             Op::Ping => self.reply(&Reply::Ok(Done::new(id))),
             Op::At { command } => self.at(id, command),
+            Op::OutboxList { selection, after, payloads } => self.outbox_list(id, selection, after, payloads),
+            Op::OutboxDrop(selection) => self.outbox_drop(id, selection),
             Op::Ask(ask) => self.ask(id, ask),
             Op::Answer { call, answer } => self.give_answer(id, call, answer),
             Op::Time => self.reply(&Reply::Ok(Done { data: Some(self.door.status.time()), ..Done::new(id) })),

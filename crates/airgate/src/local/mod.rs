@@ -7,6 +7,7 @@ mod cloud;
 mod connection;
 mod listener;
 pub mod rights;
+pub mod waiting;
 
 pub use accounts::Accounts;
 pub use listener::{BindError, Listener};

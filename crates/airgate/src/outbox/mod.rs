@@ -7,6 +7,7 @@
 //!
 //! Not here yet, and where it goes: compaction (one more source of records beside `Index::finished`).
 
+mod browse;
 mod clock;
 mod disk;
 mod errors;
@@ -28,6 +29,7 @@ use std::thread;
 
 use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 
+pub use browse::{Listed, Page, read_stopped};
 pub use clock::{Clock, HostTime, SystemClock};
 pub use errors::{AcceptError, Notice, OpenError};
 pub use message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
@@ -313,6 +315,11 @@ impl Outbox {
                 self.wake(state);
             }
         });
+    }
+
+    /// From now on [`Outbox::next`] gives only messages of at least this priority; above [`PRIORITY_MAX`], none.
+    pub fn set_floor(&self, priority: u8) {
+        self.inner.shared.with(|state, _| state.index.set_floor(priority));
     }
 
     /// It can never be sent: it is dropped, and told. Ignored when it is not in flight.

@@ -38,7 +38,13 @@ pub(super) fn run(files: &Arc<dyn Files>, dir: &Path, jobs: &Receiver<ReadJob>) 
     }
 }
 
-fn read(files: &Arc<dyn Files>, dir: &Path, seq: u64, extent: Extent, salt: u32) -> Result<Message, ReadFault> {
+pub(super) fn read(
+    files: &Arc<dyn Files>,
+    dir: &Path,
+    seq: u64,
+    extent: Extent,
+    salt: u32,
+) -> Result<Message, ReadFault> {
     let path = dir.join(file_name(extent.segment));
     let bytes = files.read_at(&path, u64::from(extent.offset), extent.len as usize);
     let bytes = bytes.map_err(|error| ReadFault::Io(format!("{} cannot be read: {error}", path.display())))?;

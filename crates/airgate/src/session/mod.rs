@@ -17,6 +17,7 @@ mod sending;
 mod thrown;
 mod trouble;
 
+use crate::budget::{LOOK_EVERY, Quota};
 use crate::cloud::{self, Identity};
 use crate::config::Config;
 use crate::outbox::Outbox;
@@ -46,6 +47,8 @@ pub use dialogue::Asker;
 
 /// Publications handed to the uplink: one on the line, the next ready behind it.
 const WINDOW: usize = 2;
+/// Bytes of a signature as a password: HMAC-SHA256 in hexadecimal.
+const PASSWORD: usize = 64;
 /// How long the orderly end may take: two short commands, and the acknowledgement that may just be coming.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -61,6 +64,8 @@ pub struct Parts {
     pub events: mpsc::Receiver<Event>,
     /// What waits to be sent.
     pub outbox: Outbox,
+    /// What goes over the air.
+    pub quota: Quota,
     /// To and from the programs.
     pub ends: SessionEnds,
     /// Our own warnings, for the cloud's log.
@@ -138,6 +143,8 @@ struct Session {
     clock: watch::Sender<Option<clock::Reading>>,
     in_flight: FuturesUnordered<BoxFuture<'static, (Sent, Result<(), PublishError>)>>,
     refused: Option<(u64, u32)>,
+    /// The least urgent priority that may go out.
+    floor: u8,
 }
 
 impl Session {
@@ -163,11 +170,13 @@ impl Session {
             clock,
             in_flight: FuturesUnordered::new(),
             refused: None,
+            floor: 0,
         }
     }
 
     async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
         self.identify();
+        let mut look = tokio::time::interval(LOOK_EVERY);
         loop {
             self.carry_out().await;
             self.say();
@@ -196,6 +205,10 @@ impl Session {
                     Step::Kept(outcome) => self.on_kept(outcome),
                     Step::Https(outcome) => self.on_https(outcome),
                 },
+                _ = look.tick() => {
+                    let told = self.parts.quota.look();
+                    self.charged(told);
+                }
                 outgoing = self.parts.outbox.next(), if may_send => self.send(outgoing),
             }
         }
@@ -238,6 +251,12 @@ impl Session {
             status.attempts += 1;
             status.next_try_unix_ms = None;
         });
+        let texts = self.sign_in.as_ref().map_or(0, |s| {
+            let user = s.username.as_ref().map_or(0, String::len);
+            s.client_id.len() + user + s.password.as_ref().map_or(0, |_| PASSWORD)
+        });
+        let told = self.parts.quota.signs_in(texts);
+        self.charged(told);
         self.want();
     }
 
@@ -272,6 +291,10 @@ impl Session {
     }
 
     async fn on_event(&mut self, event: Event) {
+        if let Event::Message(message) = &event {
+            let told = self.parts.quota.receives(message.topic.len(), message.payload.len());
+            self.charged(told);
+        }
         match event {
             Event::Identified(identity) => {
                 let changed = self.imei.replace(identity.imei.clone()).is_some_and(|old| old != identity.imei);
@@ -303,6 +326,7 @@ impl Session {
 
     fn online(&mut self) {
         self.state = State::Online;
+        self.parts.quota.online(true);
         self.credential_accepted();
         self.retry.online(Instant::now().into_std());
         self.thrown.online(Instant::now().into_std());
@@ -353,6 +377,7 @@ impl Session {
 
     fn offline(&mut self, trouble: Trouble, ending: Ending) {
         self.talk.offline();
+        self.parts.quota.online(false);
         let now = Instant::now();
         let due = self.retry.ended(ending, now.into_std(), dice());
         let wait = due.saturating_duration_since(now.into_std());

@@ -2,6 +2,7 @@
 
 use super::{Sent, Session, State, WINDOW};
 use crate::outbox::{Outgoing, Qos};
+use crate::router::Downlink;
 use air780e::PublishError;
 use air780e::exchange::Failure;
 
@@ -13,7 +14,19 @@ impl Session {
     pub(super) fn say(&mut self) {
         while self.state == State::Online && self.in_flight.len() < WINDOW {
             let Some((topic, payload, qos)) = self.talk.to_say.pop_front() else { return };
-            self.publish(Sent::Dialogue, topic, payload.into(), qos);
+            self.publish(Sent::Dialogue, None, topic, payload.into(), qos);
+        }
+    }
+
+    /// The budget has changed: who may send follows from it, and `told` is for all programs.
+    pub(super) fn charged(&mut self, told: Option<airgate_proto::Event>) {
+        let floor = self.parts.quota.floor();
+        if std::mem::replace(&mut self.floor, floor) != floor {
+            self.parts.outbox.set_floor(floor);
+        }
+        if let Some(event) = told {
+            // Who misses it sees it in the status.
+            let _ = self.parts.ends.downlink.try_send(Downlink::ToAll(event));
         }
     }
 
@@ -30,13 +43,15 @@ impl Session {
         match message_as_sent {
             Ok((topic, payload)) => {
                 let qos = u8::from(message.qos == Qos::AtLeastOnce);
-                self.publish(Sent::Message(seq), topic, payload, qos);
+                self.publish(Sent::Message(seq), Some(message.uid), topic, payload, qos);
             }
             Err(error) => self.give_up(seq, &error),
         }
     }
 
-    fn publish(&mut self, sent: Sent, topic: String, payload: bytes::Bytes, qos: u8) {
+    fn publish(&mut self, sent: Sent, uid: Option<u32>, topic: String, payload: bytes::Bytes, qos: u8) {
+        let told = self.parts.quota.sends(uid, topic.len(), payload.len(), qos);
+        self.charged(told);
         let uplink = self.parts.uplink.clone();
         self.in_flight.push(Box::pin(async move { (sent, uplink.publish(topic, payload, qos).await) }));
     }

@@ -7,6 +7,7 @@ mod keys;
 mod order;
 mod ring;
 mod segments;
+mod shelf;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -96,6 +97,8 @@ pub(super) struct Index {
     credit: u32,
     /// Before this moment nothing ends because of its age.
     age_due: u64,
+    /// Less urgent messages wait although they could go.
+    floor: u8,
     taken: BTreeMap<u64, Taken>,
     parked: u64,
     notes: Vec<Note>,
@@ -119,6 +122,7 @@ impl Index {
             stale_below: 0,
             credit: 0,
             age_due: 0,
+            floor: 0,
             taken: BTreeMap::new(),
             parked: 0,
             notes: Vec::new(),

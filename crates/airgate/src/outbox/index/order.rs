@@ -14,7 +14,13 @@ const LOOK: usize = 4096;
 impl Index {
     /// Whether [`Index::take`] would give one.
     pub(in crate::outbox) fn can_take(&self) -> bool {
-        self.taken.len() < self.limits.window && self.queued() > 0
+        self.taken.len() < self.limits.window
+            && (self.floor..=PRIORITY_MAX).any(|p| self.segments.waits(p) || self.ring.first(p).is_some())
+    }
+
+    /// From now on only messages of at least this priority go; above the highest, none does.
+    pub(in crate::outbox) fn set_floor(&mut self, priority: u8) {
+        self.floor = priority;
     }
 
     /// Hands out the next to send. [outbox-4]
@@ -22,7 +28,7 @@ impl Index {
         if self.taken.len() >= self.limits.window {
             return None;
         }
-        (0..=PRIORITY_MAX).rev().find_map(|priority| {
+        (self.floor..=PRIORITY_MAX).rev().find_map(|priority| {
             let kept = self.segments.first_waiting(priority);
             let in_memory = self.ring.first(priority);
             match (kept, in_memory) {

@@ -54,6 +54,17 @@ impl Ring {
         self.messages.values().filter_map(|m| m.expires_unix_ms).min()
     }
 
+    /// All of them, with their numbers.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, &Message)> {
+        self.messages.iter().map(|((_, seq), message)| (*seq, message))
+    }
+
+    /// Removes this one; false when it is not here.
+    pub(super) fn drop_one(&mut self, seq: u64) -> bool {
+        let found = self.messages.keys().find(|(_, number)| *number == seq).copied();
+        found.is_some_and(|at| self.remove(at).is_some())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.messages.len()
     }

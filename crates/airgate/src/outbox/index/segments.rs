@@ -289,6 +289,11 @@ impl Segments {
         Some((entry.seq, Place { segment: segment.number, at: *cursor }))
     }
 
+    /// Whether a message of this priority waits.
+    pub(super) fn waits(&self, priority: u8) -> bool {
+        self.waiting.get(usize::from(priority)).is_some_and(|waiting| *waiting > 0)
+    }
+
     /// How many messages wait that are at most this urgent.
     pub(super) fn waiting_count(&self, priority: u8) -> u64 {
         self.waiting.iter().take(usize::from(priority) + 1).sum()

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use super::{TestClock, copy, drain, message, options, put};
 use crate::outbox::record::{Accept, Record};
 use crate::outbox::segment::{Head, VERSION, file_name};
@@ -169,4 +171,20 @@ async fn a_log_of_the_format_before_is_read_and_gone_on_with_in_a_new_segment() 
     let kept = copy(dir.path());
     assert_eq!(std::fs::read(kept.path().join(file_name(1))).unwrap(), before);
     assert_eq!(drain(&outbox).await, ["from the version before", "new"]);
+}
+
+#[tokio::test]
+async fn below_the_floor_messages_wait_until_it_is_lifted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
+    put(&outbox, "usual").await;
+    outbox.accept(Message { priority: 7, ..message("alarm") }).await.unwrap();
+    outbox.set_floor(7);
+    let alarm = outbox.next().await;
+    assert_eq!(alarm.message.payload, "alarm");
+    outbox.settle(alarm.seq);
+    let mut next = Box::pin(outbox.next());
+    assert!(next.as_mut().now_or_never().is_none());
+    outbox.set_floor(0);
+    assert_eq!(next.await.message.payload, "usual");
 }

@@ -1,6 +1,7 @@
 //! Tests of the room: crashes, damage, failing and slow disks, through the real handle.
 
 mod bounds;
+mod browse;
 mod crash;
 mod disk;
 mod flow;

@@ -205,10 +205,10 @@ impl Life {
 #[test]
 fn thousands_of_lives_keep_what_was_accepted_in_order_and_repeat_only_what_was_not_said() {
     // [outbox-1] [outbox-2] [outbox-3] [outbox-4] [outbox-5] [outbox-7]
-    let lives: u64 = std::env::var("LIVES").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000);
+    let lives: u64 = std::env::var("LIVES").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     for seed in 0..lives {
         let mut life = Life::new(seed);
-        for _ in 0..120 {
+        for _ in 0..80 {
             life.step();
         }
         life.crash();
