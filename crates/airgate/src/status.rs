@@ -2,7 +2,7 @@
 //!
 //! Each room tells what it knows in a `watch` of its own; here they are put together when somebody asks.
 
-use crate::outbox::{DiskHealth, Outbox, OutboxStatus};
+use crate::outbox::{DiskHealth, Outbox, OutboxStatus, Rates};
 use crate::router::RouterStatus;
 use crate::session::clock;
 use air780e::ladder::Rung;
@@ -109,7 +109,7 @@ impl Sources {
             "clock": self.time(),
             "module": module(&self.port, &self.module.borrow()),
             "line": line(&self.module.borrow()),
-            "outbox": outbox(&self.outbox.status().borrow(), self.outbox.now_ms()),
+            "outbox": outbox(&self.outbox.status().borrow(), self.outbox.now_ms(), self.outbox.rates()),
             "budget": *self.budget.borrow(),
             "programs": programs(&self.router.borrow()),
         })
@@ -197,7 +197,7 @@ fn line(status: &air780e::status::Status) -> Value {
     })
 }
 
-fn outbox(status: &OutboxStatus, now_ms: u64) -> Value {
+fn outbox(status: &OutboxStatus, now_ms: u64, rates: Rates) -> Value {
     let disk = match &status.disk {
         DiskHealth::Ok => "ok".to_owned(),
         DiskHealth::Failing { reason } => format!("failing: {reason}"),
@@ -211,6 +211,9 @@ fn outbox(status: &OutboxStatus, now_ms: u64) -> Value {
         "acknowledged": status.settled_total,
         "dropped": status.dropped_total,
         "unreadable": status.unreadable,
+        "accepted_per_s": rates.accepted_per_s,
+        "acknowledged_per_s": rates.settled_per_s,
+        "empty_in_s": rates.empty_in_s,
         "oldest_age_ms": status.oldest_age_ms(now_ms),
         "disk": disk,
     })

@@ -71,6 +71,11 @@ fn draw(status: &Value, now_unix_ms: u64) -> String {
         "outbox",
         format!("{} waiting, {} in flight{oldest}", text(at("/outbox/queued")), text(at("/outbox/in_flight"))),
     );
+    if at("/outbox/queued").as_u64().is_some_and(|queued| queued > 0) {
+        let pace = at("/outbox/acknowledged_per_s").as_f64().unwrap_or(0.0);
+        let empty = at("/outbox/empty_in_s").as_u64().map(|s| format!(", empty in {}", duration(s)));
+        row("", format!("{pace:.1} acknowledged a second{}", empty.unwrap_or_default()));
+    }
     let (accepted, acknowledged, dropped) =
         (text(at("/outbox/accepted")), text(at("/outbox/acknowledged")), text(at("/outbox/dropped")));
     row("", format!("{accepted} accepted, {acknowledged} acknowledged, {dropped} dropped since the start"));

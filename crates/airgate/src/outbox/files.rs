@@ -13,8 +13,8 @@ pub(super) trait Files: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
     /// Opens a segment to append to it.
     fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
-    /// The first `limit` bytes of a file.
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+    /// The first `limit` bytes of a file, in the place of what `into` held: one buffer serves for a whole log.
+    fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()>;
     /// Exactly `len` bytes from `offset` on.
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>>;
     /// Unlinks a file.
@@ -58,12 +58,13 @@ impl Files for RealFiles {
         Ok(Box::new(RealSegment(OpenOptions::new().append(true).open(path)?)))
     }
 
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
         let file = File::open(path)?;
         let len = file.metadata()?.len().min(limit);
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
-        file.take(limit).read_to_end(&mut bytes)?;
-        Ok(bytes)
+        into.clear();
+        into.reserve_exact(usize::try_from(len).unwrap_or(0));
+        file.take(limit).read_to_end(into)?;
+        Ok(())
     }
 
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {

@@ -12,6 +12,7 @@ mod clock;
 mod disk;
 mod errors;
 mod files;
+mod flow;
 mod index;
 mod log;
 mod message;
@@ -32,6 +33,7 @@ use tokio::sync::{Semaphore, broadcast, oneshot, watch};
 pub use browse::{Listed, Page, read_stopped};
 pub use clock::{Clock, HostTime, SystemClock};
 pub use errors::{AcceptError, Notice, OpenError};
+pub use flow::Rates;
 pub use message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
 pub use options::{Options, WhenFull};
 pub use record::{DropReason, RECORD_MAX};
@@ -345,6 +347,14 @@ impl Outbox {
     /// What is visible, as it changes.
     pub fn status(&self) -> watch::Receiver<OutboxStatus> {
         self.inner.shared.status.subscribe()
+    }
+
+    /// How fast messages come and go.
+    pub fn rates(&self) -> Rates {
+        self.inner.shared.with(|state, now| {
+            let waiting = state.index.queued() + state.index.in_flight() as u64;
+            state.flow.rates(now, waiting)
+        })
     }
 
     /// What ends from now on. A listener that falls 1,024 behind misses the oldest and is told how many.

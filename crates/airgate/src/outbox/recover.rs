@@ -60,23 +60,33 @@ pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered,
         steady: Steady::resume(None, 0, host),
         newest_ms: 0,
     };
+    // One for all of them: freed and taken anew each time, it would leave the heap as large as it was at its fullest.
+    let mut buffer = Vec::new();
     for number in &numbers {
-        found.load(files, dir, *number, numbers.last() == Some(number))?;
+        found.load(files, dir, *number, numbers.last() == Some(number), &mut buffer)?;
     }
     found.index.loaded();
     // Without it, time goes on from the newest message.
-    let anchor = files.read(&dir.join(CLOCK_FILE), CLOCK_FILE_MAX).ok().and_then(|bytes| Anchor::decode(&bytes));
+    let kept = files.read(&dir.join(CLOCK_FILE), CLOCK_FILE_MAX, &mut buffer);
+    let anchor = kept.ok().and_then(|()| Anchor::decode(&buffer));
     found.steady = Steady::resume(anchor, found.newest_ms, host);
     found.opened.queued = found.index.queued();
     Ok(found)
 }
 
 impl Recovered {
-    fn load(&mut self, files: &dyn Files, dir: &Path, number: u32, last: bool) -> Result<(), OpenError> {
+    fn load(
+        &mut self,
+        files: &dyn Files,
+        dir: &Path,
+        number: u32,
+        last: bool,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), OpenError> {
         let path = dir.join(file_name(number));
-        let bytes = files.read(&path, FILE_MAX).map_err(|source| io_error("read", &path, source))?;
-        match Head::decode(&bytes) {
-            Ok(head) => self.load_records(files, &path, Head { number, ..head }, &bytes, last),
+        files.read(&path, FILE_MAX, bytes).map_err(|source| io_error("read", &path, source))?;
+        match Head::decode(bytes) {
+            Ok(head) => self.load_records(files, &path, Head { number, ..head }, bytes, last),
             Err(HeadFault::Unborn) => {
                 self.opened.cut_bytes += bytes.len() as u64;
                 files.remove(&path).map_err(|source| io_error("remove", &path, source))

@@ -8,7 +8,8 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use super::clock::{Anchor, Clock, Steady};
 use super::errors::{AcceptError, Notice};
-use super::index::Index;
+use super::flow::Flow;
+use super::index::{Index, Totals};
 use super::message::Message;
 use super::options::Options;
 
@@ -80,9 +81,22 @@ pub(super) struct State {
     pub(super) woken: bool,
     /// What the file system had left when it was last asked, in bytes.
     pub(super) free: u64,
+    pub(super) flow: Flow,
+    /// What the flow has counted.
+    counted: Totals,
 }
 
 impl State {
+    fn count(&mut self, now_ms: u64) {
+        let totals = self.index.totals();
+        let accepted = totals.accepted - self.counted.accepted;
+        let settled = totals.settled - self.counted.settled;
+        if accepted + settled > 0 {
+            self.flow.count(now_ms, accepted, settled);
+            self.counted = totals;
+        }
+    }
+
     /// Answers all who wait for `seq`, once the status tells what they are told.
     pub(super) fn answer(&mut self, seq: u64, result: &Result<(), AcceptError>) {
         for waiter in self.waiters.remove(&seq).unwrap_or_default() {
@@ -139,6 +153,8 @@ impl Shared {
             closed: false,
             woken: false,
             free: u64::MAX,
+            flow: Flow::default(),
+            counted: Totals::default(),
         };
         let (status, notices) = (watch::Sender::new(status_of(&mut state)), broadcast::Sender::new(NOTICES_MAX));
         let clock = Arc::clone(&options.clock);
@@ -151,6 +167,7 @@ impl Shared {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.index.expire(now);
         let result = act(&mut state, now);
+        state.count(now);
         self.tell(&mut state);
         result
     }

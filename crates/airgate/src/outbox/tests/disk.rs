@@ -62,8 +62,8 @@ impl Files for Faulty {
     fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(FaultySegment(RealFiles.append(path)?, Arc::clone(&self.0))))
     }
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        RealFiles.read(path, limit)
+    fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
+        RealFiles.read(path, limit, into)
     }
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         RealFiles.read_at(path, offset, len)

@@ -208,13 +208,16 @@ impl Files for Disk {
     fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(Segment(self.clone(), name_of(path))))
     }
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
         let inner = self.0.lock().unwrap();
         let bytes = inner.content.get(&name_of(path)).ok_or(io::ErrorKind::NotFound)?;
-        Ok(bytes[..bytes.len().min(limit as usize)].to_vec())
+        into.clear();
+        into.extend(&bytes[..bytes.len().min(limit as usize)]);
+        Ok(())
     }
     fn read_at(&self, path: &Path, offset: u64, len: usize) -> io::Result<Vec<u8>> {
-        let bytes = self.read(path, u64::MAX)?;
+        let mut bytes = Vec::new();
+        self.read(path, u64::MAX, &mut bytes)?;
         let part = bytes.get(offset as usize..offset as usize + len);
         part.map(<[u8]>::to_vec).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
     }
@@ -225,7 +228,8 @@ impl Files for Disk {
         Ok(())
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let bytes = self.read(from, u64::MAX)?;
+        let mut bytes = Vec::new();
+        self.read(from, u64::MAX, &mut bytes)?;
         self.remove(from)?;
         self.replace(to, &bytes)
     }
