@@ -1,5 +1,6 @@
-# paced.py airgate|mosquitto ADDRESS RATE SECONDS: messages of 150 bytes at a rate; prints p50 and p99 of acceptance in ms.
-import json, socket, sys, time
+# paced.py airgate|mosquitto ADDRESS RATE SECONDS: messages of 150 bytes at a rate, whether or not the earlier ones are
+# answered; prints p50 and p99 of acceptance in ms, and how many were sent.
+import json, socket, sys, threading, time
 
 
 def airgate(path):
@@ -11,10 +12,13 @@ def airgate(path):
     def publish(number):
         message = {"id": number, "op": "publish", "topic": "user/update", "payload": f"{number:0150}"}
         door.sendall(json.dumps(message).encode() + b"\n")
+
+    def accepted():
         answer = json.loads(lines.readline())
         assert answer.get("ok"), answer
+        return answer["id"]
 
-    return publish
+    return publish, accepted
 
 
 def mosquitto(port):
@@ -31,24 +35,40 @@ def mosquitto(port):
 
     broker = socket.create_connection(("127.0.0.1", int(port)))
     broker.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    answers = broker.makefile("rb")
     broker.sendall(packet(0x10, text(b"MQTT") + b"\x04\x02\x00\x3c" + text(b"paced")))
-    assert broker.recv(4)[3] == 0
+    assert answers.read(4)[3] == 0
 
     def publish(number):
-        identifier = (number % 65535 + 1).to_bytes(2, "big")
+        identifier = (number + 1).to_bytes(2, "big")
         broker.sendall(packet(0x32, text(b"user/update") + identifier + f"{number:0150}".encode()))
-        assert broker.recv(4)[2:] == identifier
 
-    return publish
+    def accepted():
+        return int.from_bytes(answers.read(4)[2:], "big") - 1
+
+    return publish, accepted
 
 
 rival, address, rate, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
-publish = {"airgate": airgate, "mosquitto": mosquitto}[rival](address)
-taken, begin = [], time.monotonic()
-for number in range(int(rate * seconds)):
+publish, accepted = {"airgate": airgate, "mosquitto": mosquitto}[rival](address)
+# Packet identifiers end at 65,535.
+count = min(int(rate * seconds), 65_000)
+sent, taken = [0.0] * count, []
+
+
+def listen():
+    for _ in range(count):
+        number = accepted()
+        taken.append((time.monotonic() - sent[number]) * 1000)
+
+
+listener = threading.Thread(target=listen)
+listener.start()
+begin = time.monotonic()
+for number in range(count):
     time.sleep(max(0, begin + number / rate - time.monotonic()))
-    before = time.monotonic()
+    sent[number] = time.monotonic()
     publish(number)
-    taken.append((time.monotonic() - before) * 1000)
+listener.join()
 taken.sort()
 print(f"{taken[len(taken) // 2]:.1f} {taken[len(taken) * 99 // 100]:.1f} {len(taken)}")
