@@ -279,17 +279,6 @@ impl Faulty {
         }
     }
 
-    /// The host speaks at this rate; `None`: nobody knows.
-    pub fn set_host_rate(&mut self, rate: Option<u32>) {
-        self.engine.set_host_rate(rate);
-    }
-
-    /// The module hears all rates, because it looks for that of the host.
-    #[must_use]
-    pub fn hunts(&self) -> bool {
-        self.engine.hunts()
-    }
-
     /// Lets the world change; a module that hangs or is off finds it so afterwards.
     pub fn change(&mut self, change: Change, now: Duration) {
         self.advance(now);

@@ -12,6 +12,17 @@ const SPARED: [&str; 3] = ["AT+M", "AT+SSL", "AT+FS"];
 const WITH_DATA: [&str; 4] = ["AT+MPUBEX", "AT+FSWRITE", "AT+HTTPDATA", "AT+CMGS"];
 
 impl Faulty {
+    /// The host speaks at this rate; `None`: nobody knows.
+    pub fn set_host_rate(&mut self, rate: Option<u32>) {
+        self.engine.set_host_rate(rate);
+    }
+
+    /// The module hears all rates, because it looks for that of the host.
+    #[must_use]
+    pub fn hunts(&self) -> bool {
+        self.engine.hunts()
+    }
+
     /// Bytes reach the module, as far as they come. Each command line reaches it before what the line calls.
     pub(super) fn hear(&mut self, bytes: &[u8]) {
         let mut chunk = Vec::with_capacity(bytes.len());
