@@ -211,7 +211,8 @@ impl Framer {
 
     /// Line ends between frames, and the one blank that may trail a prompt.
     fn skip_line_ends(&mut self) {
-        while let Some(&byte) = self.buf.first() {
+        let mut skipped = 0;
+        for &byte in self.buf.iter() {
             let blank = byte == b' ' && self.prompt == Prompt::BlankMayFollow;
             if !blank && byte != b'\r' && byte != b'\n' {
                 break;
@@ -219,7 +220,10 @@ impl Framer {
             if self.prompt == Prompt::BlankMayFollow {
                 self.prompt = Prompt::Closed;
             }
-            self.buf.advance(1);
+            skipped += 1;
+        }
+        if skipped > 0 {
+            self.buf.advance(skipped);
             self.scanned = 0;
         }
     }
