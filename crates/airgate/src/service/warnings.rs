@@ -35,7 +35,7 @@ type Kept = Mutex<Option<mpsc::Receiver<Warning>>>;
 /// Between the layer, which is set up first, and the session.
 static KEPT: OnceLock<Kept> = OnceLock::new();
 
-/// The warnings of this process, for the one who asks first; `None` without [`layer`].
+/// The warnings of this process, for the one who asks first; `None` without the layer.
 pub fn take() -> Option<mpsc::Receiver<Warning>> {
     KEPT.get()?.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
