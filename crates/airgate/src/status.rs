@@ -101,6 +101,9 @@ pub struct Sources {
 impl Sources {
     /// The whole status, as it is now.
     pub fn now(&self) -> Value {
+        // One after the other: to ask for the rates updates what the other one looks at.
+        let rates = self.outbox.rates();
+        let kept = self.outbox.status().borrow().clone();
         json!({
             "daemon": DAEMON,
             "uptime_s": self.started.elapsed().as_secs(),
@@ -109,7 +112,7 @@ impl Sources {
             "clock": self.time(),
             "module": module(&self.port, &self.module.borrow()),
             "line": line(&self.module.borrow()),
-            "outbox": outbox(&self.outbox.status().borrow(), self.outbox.now_ms(), self.outbox.rates()),
+            "outbox": outbox(&kept, self.outbox.now_ms(), rates),
             "budget": *self.budget.borrow(),
             "programs": programs(&self.router.borrow()),
         })
