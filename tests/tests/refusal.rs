@@ -90,7 +90,7 @@ fn each_bad_request_gets_its_code_and_the_connection_goes_on() {
         (json!({"op": "publish", "topic": "user/+", "payload": ""}), "bad_topic"),
         (json!({"op": "subscribe", "filter": "user/#/x"}), "bad_filter"),
         (json!({"op": "publish", "topic": "user/x", "payload": "x".repeat(5000)}), "payload_too_large"),
-        (json!({"op": "subscribe", "filter": "user/x", "durable": "me"}), "bad_field"),
+        (json!({"op": "publish", "topic": "local/airgate/x", "payload": ""}), "not_allowed"),
     ];
     for (request, code) in cases {
         let answer = program.ask(request.clone());

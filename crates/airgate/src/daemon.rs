@@ -4,7 +4,7 @@ use crate::budget::Quota;
 use crate::cloud::{self, Topics};
 use crate::config::{self, Config};
 use crate::local::rights::Rights;
-use crate::local::{self, Accounts, BindError, Door, Listener};
+use crate::local::{self, Accounts, BindError, Door, Speaks};
 use crate::outbox::{self, Outbox};
 use crate::recovery;
 use crate::router;
@@ -36,7 +36,7 @@ pub enum StartError {
 pub struct Daemon {
     status: Sources,
     session: session::Handle,
-    door: JoinHandle<()>,
+    doors: [JoinHandle<()>; 3],
     rescue: JoinHandle<()>,
     outbox: Outbox,
 }
@@ -61,7 +61,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     options.fresh_percent = (config.outbox.live_share * 100.0).round() as u32;
     let (outbox, opened) = Outbox::open(options)?;
     tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
-    let listener = Listener::open(&config.local.socket).await?;
+    let [json, mqtt] = local::open([&config.local.socket, &config.local.mqtt_socket]).await?;
 
     let line = air780e::Config {
         port: config.modem.port.to_string_lossy().into_owned(),
@@ -109,6 +109,8 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         router,
         outbox: outbox.clone(),
         rights: Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name)),
+        users: Arc::default(),
+        seats: local::Seats::default(),
         status: status.clone(),
         uplink,
         cloud: session.asker.clone(),
@@ -116,8 +118,12 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         topics,
         max_line: config.local.max_line,
     });
-    let door = tokio::spawn(local::serve(listener, door));
-    Ok(Daemon { status, session, door, rescue, outbox })
+    let doors = [
+        tokio::spawn(local::serve(json, Speaks::Json, Arc::clone(&door))),
+        tokio::spawn(local::serve(mqtt, Speaks::Mqtt, Arc::clone(&door))),
+        tokio::spawn(local::announce_link(door)),
+    ];
+    Ok(Daemon { status, session, doors, rescue, outbox })
 }
 
 /// The module's rate as it leaves the factory. Finding another comes later.
@@ -131,9 +137,11 @@ impl Daemon {
 
     /// Closes the doors, signs off, and writes what is pending.
     pub async fn stop(self) {
-        self.door.abort();
-        // Ends when it is aborted, and then its socket is gone.
-        let _ = self.door.await;
+        for door in self.doors {
+            door.abort();
+            // Ends when it is aborted, and then its socket is gone.
+            let _ = door.await;
+        }
         self.session.stop().await;
         self.rescue.abort();
         self.outbox.close().await;

@@ -225,6 +225,7 @@ fn outbox(status: &OutboxStatus, now_ms: u64, rates: Rates) -> Value {
 fn programs(status: &RouterStatus) -> Value {
     json!({
         "connected": status.programs,
+        "away": status.away,
         "delivered": status.delivered,
         "lagged": status.lagged,
         "unwanted": status.unwanted,

@@ -82,7 +82,7 @@ pub(super) const OUTBOX: &[Key] = &[
 
 pub(super) const LOCAL: &[Key] = &[
     Key::new("socket", Kind::Path),
-    Key::new("mqtt_socket", Kind::Path).later(),
+    Key::new("mqtt_socket", Kind::Path),
     Key::new("max_line", Kind::Size(16 << 10, MIB)),
 ];
 
@@ -116,6 +116,6 @@ pub(super) const APP: &[Key] = &[
     Key::new("publish", Kind::List(&Kind::Filter)),
     Key::new("subscribe", Kind::List(&Kind::Filter)),
     Key::new("operator", Kind::Switch),
-    Key::new("rate", Kind::Rate).later(),
+    Key::new("rate", Kind::Rate),
     Key::new("max_queued_bytes", Kind::Size(1, 1 << 40)),
 ];

@@ -176,7 +176,7 @@ pub enum WhenFull {
 pub struct Local {
     /// The door that speaks JSON lines; at most 107 bytes, as for every Unix socket.
     pub socket: PathBuf,
-    /// The door that speaks MQTT 3.1.1.
+    /// The door that speaks MQTT 3.1.1; when absent, `mqtt.sock` beside `socket`.
     pub mqtt_socket: PathBuf,
     /// The longest line on the JSON door in bytes: 16 KiB to 1 MiB.
     pub max_line: usize,

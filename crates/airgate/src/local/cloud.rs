@@ -33,7 +33,8 @@ impl Connection {
     pub(super) fn ask(&mut self, id: Id, ask: Ask) {
         let word = word(&ask);
         if !self.door.rights.allow(&self.caller, Use::Publish, &word) {
-            return self.reply(&Reply::Refused(self.not_allowed(id, Use::Publish, &word)));
+            let refusal = self.door.not_allowed(&self.caller, Use::Publish, &word);
+            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal }));
         }
         if !self.door.topics.have_dialogue() {
             let hint = "publish to and subscribe to the broker's topics instead";

@@ -6,29 +6,33 @@
 
 use super::Door;
 use super::cloud::Calls;
-use super::rights::{Caller, Use};
-use crate::outbox::{AcceptError, Accepted, Notice};
-use crate::router::{FILTERS_PER_PROGRAM, ProgramId, WAITING_PER_PROGRAM};
+use super::publish::{Way, not_accepted};
+use super::rights::Caller;
+use crate::outbox::{Accepted, Notice};
+use crate::router::{Account, DurableId, Item, Mailbox, Name, ProgramId, Taken};
 use crate::status::DAEMON;
 use airgate_proto::{
-    Code, Done, Dropped, Event, Hello, Id, LineBuffer, LineTooLong, Op, Publish, Refusal, Reply, Request, VERSION,
+    Code, Done, Dropped, Event, Hello, Id, LineBuffer, LineTooLong, Op, Publish, Qos, Refusal, Reply, Request, VERSION,
     parse_line,
 };
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 /// Requests of one program that may wait for their answer at once.
 const PENDING: usize = 256;
 /// Unread bytes from which on a program is not read from any more, and gets no further events.
 const UNREAD: usize = 64 * 1024;
+
+/// The number of what stays on this host: there is nothing to confirm.
+const LOCAL: u64 = 0;
 
 /// How long a program that has sent its last request may still wait for confirmations.
 const LINGER: Duration = Duration::from_secs(60);
@@ -55,7 +59,9 @@ pub(super) struct Connection {
     id: ProgramId,
     pub(super) caller: Caller,
     lines: LineBuffer,
-    filters: BTreeSet<String>,
+    /// Without a name, and under each durable name.
+    filters: BTreeMap<Option<String>, BTreeSet<String>>,
+    durables: BTreeMap<String, DurableId>,
     pub(super) pending: FuturesUnordered<BoxFuture<'static, Answered>>,
     /// Publications whose end is to be told.
     confirm: HashSet<u64>,
@@ -65,6 +71,10 @@ pub(super) struct Connection {
     /// What this program may answer.
     pub(super) calls: Calls,
     out: Vec<u8>,
+    /// Bytes written so far.
+    written: u64,
+    /// Messages on a durable account, and where their lines end in all that is written.
+    handed: VecDeque<(u64, Item)>,
 }
 
 impl Connection {
@@ -75,13 +85,16 @@ impl Connection {
             id,
             caller,
             lines,
-            filters: BTreeSet::new(),
+            filters: BTreeMap::new(),
+            durables: BTreeMap::new(),
             pending: FuturesUnordered::new(),
             confirm: HashSet::new(),
             confirm_pending: 0,
             notices: None,
             calls: Calls::default(),
             out: Vec::new(),
+            written: 0,
+            handed: VecDeque::new(),
         }
     }
 
@@ -91,9 +104,9 @@ impl Connection {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let (events, mut inbox) = mpsc::channel(WAITING_PER_PROGRAM);
+        let mailbox = Arc::new(Mailbox::default());
         let router = self.door.router.clone();
-        router.join(self.id, events).await;
+        router.join(self.id, Arc::clone(&mailbox), true).await;
         let mut link = self.door.status.link.clone();
         let (hello, mut told) = {
             let link = link.borrow_and_update();
@@ -117,10 +130,7 @@ impl Connection {
                 // Before the notices: whoever is told that its message was sent has been told its number.
                 Some(answered) = self.pending.next() => self.answer(answered),
                 notice = next_notice(&mut self.notices), if may_tell => self.on_notice(notice),
-                Some(event) = inbox.recv(), if may_tell => {
-                    self.calls.note(&event);
-                    self.out.extend(event.to_line());
-                }
+                taken = mailbox.next(), if may_tell => self.tell(taken),
                 Ok(()) = link.changed(), if may_tell => {
                     let now = link.borrow_and_update().event();
                     if now != told {
@@ -130,7 +140,7 @@ impl Connection {
                 }
                 written = writer.write(&self.out), if !self.out.is_empty() => match written {
                     Ok(0) => break Ok(()),
-                    Ok(len) => drop(self.out.drain(..len)),
+                    Ok(len) => self.on_written(len),
                     Err(error) => break Err(error),
                 },
                 read = reader.read(&mut input), if may_read => match read {
@@ -146,8 +156,30 @@ impl Connection {
                 () = linger(ended) => break Ok(()),
             }
         };
-        router.leave(self.id).await;
+        let unwritten = self.handed.into_iter().map(|(_, item)| item).collect();
+        router.leave(self.id, unwritten).await;
         result
+    }
+
+    fn tell(&mut self, taken: Taken) {
+        match taken {
+            Taken::Item(item) => {
+                self.calls.note(&item.parcel.event);
+                self.out.extend_from_slice(item.parcel.line());
+                if item.via.is_some() {
+                    self.handed.push_back((self.written + self.out.len() as u64, item));
+                }
+            }
+            Taken::Lagged(missed) => self.out.extend(Event::Lagged { missed }.to_line()),
+        }
+    }
+
+    fn on_written(&mut self, len: usize) {
+        self.out.drain(..len);
+        self.written += len as u64;
+        while self.handed.front().is_some_and(|(end, _)| *end <= self.written) {
+            self.handed.pop_front();
+        }
     }
 
     async fn on_bytes(&mut self, mut bytes: &[u8]) {
@@ -174,14 +206,9 @@ impl Connection {
 
     async fn on_request(&mut self, Request { id, op }: Request) {
         match op {
-            Op::Publish(publish) => self.publish(id, publish),
+            Op::Publish(publish) => self.publish(id, publish).await,
             Op::Subscribe { filter, durable } => self.subscribe(id, filter, durable).await,
-            Op::Unsubscribe { filter, .. } => {
-                if self.filters.remove(&filter) {
-                    self.door.router.unsubscribe(self.id, filter).await;
-                }
-                self.reply(&Reply::Ok(Done::new(id)));
-            }
+            Op::Unsubscribe { filter, durable } => self.unsubscribe(id, filter, durable).await,
             Op::Status => {
                 let status = Some(self.door.status.now());
                 self.reply(&Reply::Ok(Done { status, ..Done::new(id) }));
@@ -196,72 +223,81 @@ impl Connection {
         }
     }
 
-    fn publish(&mut self, id: Id, publish: Publish) {
-        if let Err(refusal) = self.check(&id, &publish) {
-            return self.reply(&Reply::Refused(refusal));
-        }
+    async fn publish(&mut self, id: Id, publish: Publish) {
         let confirm = publish.confirm;
+        let allowed = self.door.in_rate(&self.caller).map_err(|pause| self.door.too_fast(&self.caller, pause));
+        let message = match allowed.and_then(|()| self.door.outgoing(&self.caller, publish)) {
+            Ok(Way::Up(message)) => message,
+            Ok(Way::Local(message)) => {
+                self.door.router.publish(message, false).await;
+                self.reply(&Reply::Ok(Done { seq: Some(LOCAL), ..Done::new(id) }));
+                if confirm {
+                    self.out.extend(Event::Sent { seq: LOCAL }.to_line());
+                }
+                return;
+            }
+            Err(refusal) => return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal })),
+        };
         if confirm {
             self.confirm_pending += 1;
             // Subscribed before the message can possibly be sent.
             self.notices.get_or_insert_with(|| self.door.outbox.notices());
         }
-        let message = self.door.router.outgoing(publish, self.caller.uid, self.door.outbox.now_ms());
-        let outbox = self.door.outbox.clone();
-        let bound = self.door.rights.max_queued_bytes(&self.caller);
+        let accepting = self.door.accept(&self.caller, message);
         self.pending.push(Box::pin(async move {
-            let (reply, end) = match outbox.accept_within(message, bound).await {
+            let (reply, end) = match accepting.await {
                 Ok(Accepted { seq, duplicate, settled }) => {
                     let end = if settled { Confirm::Now(seq) } else { Confirm::Later(seq) };
                     (Reply::Ok(Done { seq: Some(seq), duplicate, ..Done::new(id) }), end)
                 }
-                Err(error) => (Reply::Refused(not_accepted(id, &error)), Confirm::Never),
+                Err(error) => (Reply::Refused(Refusal { id: Some(id), ..not_accepted(&error) }), Confirm::Never),
             };
             Answered { reply, confirm: confirm.then_some(end) }
         }));
     }
 
-    fn check(&self, id: &Id, publish: &Publish) -> Result<(), Refusal> {
-        let refuse = |code, message: String, hint: &str| Err(Refusal::new(id.clone(), code, message, hint));
-        if !self.door.rights.allow(&self.caller, Use::Publish, &publish.topic) {
-            return Err(self.not_allowed(id.clone(), Use::Publish, &publish.topic));
+    async fn subscribe(&mut self, id: Id, filter: String, durable: Option<String>) {
+        let held = self.filters.values().map(BTreeSet::len).sum();
+        let known = self.filters.get(&durable).is_some_and(|filters| filters.contains(&filter));
+        if let Err(refusal) = self.door.may_subscribe(&self.caller, &filter, if known { 0 } else { held }) {
+            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal }));
         }
-        if publish.payload.len() > self.door.max_payload {
-            let (len, max) = (publish.payload.len(), self.door.max_payload);
-            let message = format!("the payload has {len} bytes; one message carries at most {max}");
-            return refuse(Code::PayloadTooLarge, message, "split it, or compress it");
-        }
-        if let Err(error) = self.door.topics.check_message(&publish.topic, &publish.payload) {
-            return refuse(
-                Code::BadField,
-                error,
-                "a message of the thing model is a JSON object: see the operation `property`",
-            );
-        }
-        if let Err(error) = self.door.topics.check(&publish.topic) {
-            return refuse(Code::BadTopic, error, "use a shorter topic; a relative one is put below the device's own");
-        }
-        Ok(())
+        let Some(account) = self.account(durable.as_deref()).await else {
+            let refusal = Refusal::new(id, Code::Internal, "the daemon stops", "try again in a moment");
+            return self.reply(&Reply::Refused(refusal));
+        };
+        self.filters.entry(durable).or_default().insert(filter.clone());
+        self.door.router.subscribe(account, filter, Qos::AtLeastOnce).await;
+        self.reply(&Reply::Ok(Done::new(id)));
     }
 
-    async fn subscribe(&mut self, id: Id, filter: String, durable: Option<String>) {
-        let refusal = if durable.is_some() {
-            let hint = "subscribe without `durable`; messages that come while the program is away are not kept";
-            Some(Refusal::new(id.clone(), Code::BadField, "durable subscriptions are not in this version", hint))
-        } else if !self.door.rights.allow(&self.caller, Use::Subscribe, &filter) {
-            Some(self.not_allowed(id.clone(), Use::Subscribe, &filter))
-        } else if self.filters.len() >= FILTERS_PER_PROGRAM && !self.filters.contains(&filter) {
-            let message = format!("a program has at most {FILTERS_PER_PROGRAM} filters");
-            Some(Refusal::new(id.clone(), Code::BadFilter, message, "use a wildcard: + for one level, # for all below"))
-        } else {
-            None
-        };
-        if let Some(refusal) = refusal {
-            return self.reply(&Reply::Refused(refusal));
+    async fn unsubscribe(&mut self, id: Id, filter: String, durable: Option<String>) {
+        if let Some(account) = self.account(durable.as_deref()).await {
+            self.door.router.unsubscribe(account, filter.clone()).await;
         }
-        self.filters.insert(filter.clone());
-        self.door.router.subscribe(self.id, filter).await;
+        let filters = self.filters.entry(durable.clone()).or_default();
+        filters.remove(&filter);
+        if let Some(name) = durable.filter(|_| filters.is_empty()) {
+            // Its last filter: what was kept goes too.
+            self.durables.remove(&name);
+            self.door.router.forget(self.name(name)).await;
+        }
         self.reply(&Reply::Ok(Done::new(id)));
+    }
+
+    /// Whose subscription it is; a durable name is taken over from whoever has it.
+    async fn account(&mut self, durable: Option<&str>) -> Option<Account> {
+        let Some(name) = durable else { return Some(Account::Program(self.id)) };
+        if let Some(id) = self.durables.get(name) {
+            return Some(Account::Durable(*id));
+        }
+        let (id, _) = self.door.router.attach(self.name(name.to_owned()), self.id).await?;
+        self.durables.insert(name.to_owned(), id);
+        Some(Account::Durable(id))
+    }
+
+    fn name(&self, name: String) -> Name {
+        Name { uid: self.caller.uid, door: "json", name }
     }
 
     fn at(&mut self, id: Id, command: String) {
@@ -281,16 +317,6 @@ impl Connection {
             };
             Answered { reply, confirm: None }
         }));
-    }
-
-    pub(super) fn not_allowed(&self, id: Id, what: Use, topic: &str) -> Refusal {
-        let verb = if what == Use::Publish { "publish to" } else { "subscribe to" };
-        let allowed = self.door.rights.allowed(&self.caller, what);
-        let hint = match allowed.is_empty() {
-            true => "nothing is granted to this user: see [[app]] in the configuration".to_owned(),
-            false => format!("granted: {}; more is given with [[app]] in the configuration", allowed.join(", ")),
-        };
-        Refusal::new(id, Code::NotAllowed, format!("user {} may not {verb} {topic}", self.caller.uid), hint)
     }
 
     fn answer(&mut self, Answered { reply, confirm }: Answered) {
@@ -349,21 +375,4 @@ async fn next_notice(notices: &mut Option<broadcast::Receiver<Notice>>) -> Notic
             Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
         }
     }
-}
-
-fn not_accepted(id: Id, error: &AcceptError) -> Refusal {
-    let (code, hint) = match error {
-        AcceptError::Invalid { field: "payload", .. } => (Code::PayloadTooLarge, "split it, or compress it"),
-        AcceptError::Invalid { field: "topic", .. } => (Code::BadTopic, "use a shorter topic"),
-        AcceptError::Invalid { .. } | AcceptError::KeyWithoutAcknowledgement => (Code::BadField, ""),
-        AcceptError::Full { .. } | AcceptError::TooMany { .. } | AcceptError::ProgramFull { .. } => {
-            (Code::OutboxFull, "keep the message and try again when some are sent")
-        }
-        AcceptError::LowSpace { .. } => {
-            (Code::OutboxFull, "keep the message, free some space on the disk, and try again")
-        }
-        AcceptError::Disk { .. } => (Code::Internal, "nothing was accepted; keep the message and try again later"),
-        AcceptError::Closed => (Code::Internal, "the daemon stops; try again in a moment"),
-    };
-    Refusal::new(id, code, error.to_string(), hint)
 }

@@ -23,13 +23,13 @@ pub struct Listener {
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
     /// Somebody answers there.
-    #[error("another daemon listens on {}: stop it, or choose another `socket` under [local]", path.display())]
+    #[error("another daemon listens on {}: stop it, or choose another path under [local]", path.display())]
     InUse {
         /// The socket.
         path: PathBuf,
     },
     /// Something that is no socket is in the way.
-    #[error("{} exists and is no socket: remove it, or choose another `socket` under [local]", path.display())]
+    #[error("{} exists and is no socket: remove it, or choose another path under [local]", path.display())]
     InTheWay {
         /// The file.
         path: PathBuf,
@@ -45,23 +45,16 @@ pub enum BindError {
 }
 
 impl Listener {
-    /// The socket that systemd handed over, if it did; otherwise a new one at `path`, for the group `airgate`.
-    /// A socket file that a dead daemon left is replaced.
+    fn inherited(inner: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        inner.set_nonblocking(true)?;
+        Ok(Self { inner: UnixListener::from_std(inner)?, own: None })
+    }
+
+    /// A new socket at `path`, for the group `airgate`. A socket file that a dead daemon left is replaced.
     ///
     /// # Errors
     /// [`BindError`] says what is in the way.
-    pub async fn open(path: &Path) -> Result<Self, BindError> {
-        let io = |source| BindError::Io { path: path.to_owned(), source };
-        match listenfd::ListenFd::from_env().take_unix_listener(0).map_err(io)? {
-            Some(inner) => {
-                inner.set_nonblocking(true).map_err(io)?;
-                Ok(Self { inner: UnixListener::from_std(inner).map_err(io)?, own: None })
-            }
-            None => Self::bind(path).await,
-        }
-    }
-
-    async fn bind(path: &Path) -> Result<Self, BindError> {
+    pub async fn bind(path: &Path) -> Result<Self, BindError> {
         let io = |source| BindError::Io { path: path.to_owned(), source };
         if let Ok(found) = fs::symlink_metadata(path) {
             if !found.file_type().is_socket() {
@@ -85,6 +78,38 @@ impl Listener {
     pub async fn accept(&self) -> io::Result<UnixStream> {
         self.inner.accept().await.map(|(stream, _)| stream)
     }
+}
+
+/// A listener for each path: the one that systemd handed over for it, otherwise a new one. A single socket that bears
+/// none of these names is for the first path.
+///
+/// # Errors
+/// [`BindError`] says what is in the way.
+pub async fn open<const N: usize>(paths: [&Path; N]) -> Result<[Listener; N], BindError> {
+    let mut handed = listenfd::ListenFd::from_env();
+    let mut found: [Option<std::os::unix::net::UnixListener>; N] = std::array::from_fn(|_| None);
+    for number in 0..handed.len() {
+        let first = paths.first().map(|path| path.to_path_buf()).unwrap_or_default();
+        let io = |source| BindError::Io { path: first.clone(), source };
+        let Some(listener) = handed.take_unix_listener(number).map_err(io)? else { continue };
+        let address = listener.local_addr().map_err(io)?;
+        let place = paths.iter().position(|path| address.as_pathname() == Some(*path)).unwrap_or(0);
+        match found.get_mut(place) {
+            Some(free @ None) => *free = Some(listener),
+            _ => tracing::warn!(?address, "a socket that systemd handed over is not used"),
+        }
+    }
+    let mut listeners = Vec::with_capacity(N);
+    for (path, handed) in paths.iter().zip(found) {
+        listeners.push(match handed {
+            Some(inner) => {
+                Listener::inherited(inner).map_err(|source| BindError::Io { path: path.to_path_buf(), source })?
+            }
+            None => Listener::bind(path).await?,
+        });
+    }
+    let wrong = || io::Error::other("a socket is missing");
+    listeners.try_into().map_err(|_| BindError::Io { path: PathBuf::new(), source: wrong() })
 }
 
 impl Drop for Listener {
@@ -113,9 +138,9 @@ mod tests {
         let path = dir.path().join("s.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
         assert!(path.exists(), "a closed listener leaves its file");
-        let listener = Listener::open(&path).await.unwrap();
+        let listener = Listener::bind(&path).await.unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, MODE);
-        assert!(matches!(Listener::open(&path).await, Err(BindError::InUse { .. })));
+        assert!(matches!(Listener::bind(&path).await, Err(BindError::InUse { .. })));
         drop(listener);
         assert!(!path.exists());
     }
@@ -125,7 +150,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("precious");
         fs::write(&path, "data").unwrap();
-        assert!(matches!(Listener::open(&path).await, Err(BindError::InTheWay { .. })));
+        assert!(matches!(Listener::bind(&path).await, Err(BindError::InTheWay { .. })));
         assert_eq!(fs::read_to_string(&path).unwrap(), "data");
     }
 }

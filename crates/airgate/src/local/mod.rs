@@ -1,34 +1,37 @@
-//! The doors for programs on this host. First form: the one that speaks JSON lines.
+//! The doors for programs on this host: one speaks JSON lines, the other MQTT 3.1.1. Behind them is the same room.
 //!
-//! Who calls is known from the kernel. A door takes a bounded number of programs, and each program a bounded share.
+//! Who calls is known from the kernel. The doors take a bounded number of programs, and each program a bounded share.
 
 mod accounts;
 mod cloud;
 mod connection;
 mod listener;
+mod mqtt;
+mod publish;
 pub mod rights;
+mod users;
 pub mod waiting;
 
 pub use accounts::Accounts;
-pub use listener::{BindError, Listener};
+pub use listener::{BindError, Listener, open};
+pub use mqtt::Seats;
+pub use publish::LOCAL_PAYLOAD;
+pub use users::{PROGRAMS, PROGRAMS_PER_USER, Users};
 
 use crate::cloud::Topics;
 use crate::outbox::Outbox;
-use crate::router::{ProgramId, Router};
+use crate::router::{ProgramId, Router, announcement};
 use crate::session::Asker;
 use crate::status::Sources;
 use crate::uplink::Uplink;
-use airgate_proto::{Code, Refusal, Reply};
+use airgate_proto::{Code, Event, Refusal, Reply};
 use connection::Connection;
-use rights::Rights;
+use rights::{Caller, Rights};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
-use tokio::sync::Semaphore;
-
-/// Programs connected at once. Each costs some 10 KiB when it is idle.
-pub const PROGRAMS: usize = 512;
+use users::Place;
 
 /// What every connection needs.
 pub struct Door {
@@ -38,6 +41,10 @@ pub struct Door {
     pub outbox: Outbox,
     /// Who may do what.
     pub rights: Rights,
+    /// What each user has.
+    pub users: Arc<Users>,
+    /// The sessions of MQTT clients that are connected.
+    pub seats: Seats,
     /// What there is to tell.
     pub status: Sources,
     /// For what is asked of the cloud itself.
@@ -52,10 +59,20 @@ pub struct Door {
     pub max_payload: usize,
 }
 
+/// Which protocol a door speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// JSON, one object a line.
+    Json,
+    /// MQTT 3.1.1.
+    Mqtt,
+}
+
+/// Programs that have come since the start, at both doors.
+static CAME: AtomicU64 = AtomicU64::new(0);
+
 /// Lets programs in, until the daemon stops.
-pub async fn serve(listener: Listener, door: Arc<Door>) {
-    let room = Arc::new(Semaphore::new(PROGRAMS));
-    let mut next = 0;
+pub async fn serve(listener: Listener, speaks: Speaks, door: Arc<Door>) {
     loop {
         let stream = match listener.accept().await {
             Ok(stream) => stream,
@@ -66,35 +83,66 @@ pub async fn serve(listener: Listener, door: Arc<Door>) {
                 continue;
             }
         };
-        next += 1;
-        match Arc::clone(&room).try_acquire_owned() {
-            Ok(place) => {
-                let (door, id) = (Arc::clone(&door), ProgramId(next));
-                tokio::spawn(async move {
-                    admit(stream, door, id).await;
-                    drop(place);
-                });
+        let caller = match stream.peer_cred() {
+            Ok(cred) => Accounts::read().caller(cred.uid(), cred.gid()),
+            Err(error) => {
+                tracing::warn!(%error, "a caller without credentials was turned away");
+                continue;
             }
-            Err(_) => turn_away(stream).await,
+        };
+        match door.users.enter(caller.uid) {
+            Ok(place) => {
+                let id = ProgramId(CAME.fetch_add(1, Ordering::Relaxed) + 1);
+                tokio::spawn(admit(stream, speaks, Arc::clone(&door), id, caller, place));
+            }
+            Err(message) => {
+                tracing::warn!(uid = caller.uid, "turned away: {message}");
+                turn_away(stream, speaks, message);
+            }
         }
     }
 }
 
-async fn admit(stream: UnixStream, door: Arc<Door>, id: ProgramId) {
-    let caller = match stream.peer_cred() {
-        Ok(cred) => Accounts::read().caller(cred.uid(), cred.gid()),
-        Err(error) => return tracing::warn!(%error, "a caller without credentials was turned away"),
-    };
-    tracing::debug!(program = id.0, uid = caller.uid, "program connected");
+async fn admit(stream: UnixStream, speaks: Speaks, door: Arc<Door>, id: ProgramId, caller: Caller, place: Place) {
+    tracing::debug!(program = id.0, uid = caller.uid, ?speaks, "program connected");
     let (reader, writer) = stream.into_split();
-    let ended = Connection::new(door, id, caller).serve(reader, writer).await;
-    tracing::debug!(program = id.0, ?ended, "program left");
+    match speaks {
+        Speaks::Json => {
+            let ended = Connection::new(door, id, caller).serve(reader, writer).await;
+            tracing::debug!(program = id.0, ?ended, "program left");
+        }
+        Speaks::Mqtt => mqtt::serve(reader, writer, door, id, caller).await,
+    }
+    drop(place);
 }
 
-async fn turn_away(mut stream: UnixStream) {
-    let message = format!("{PROGRAMS} programs are connected already");
-    let refusal = Refusal::new(None, Code::TooManyClients, message, "close connections that are not used");
-    // Bounded by the socket's buffer: a new socket takes one line at once.
-    let line = Reply::Refused(refusal).to_line();
-    let _ = tokio::time::timeout(Duration::from_millis(100), stream.write_all(&line)).await;
+/// Says why where the protocol has words for it. A new socket takes a line at once, so nobody waits.
+fn turn_away(stream: UnixStream, speaks: Speaks, message: String) {
+    let words = match speaks {
+        Speaks::Json => {
+            let refusal = Refusal::new(None, Code::TooManyClients, message, "close connections that are not used");
+            Reply::Refused(refusal).to_line()
+        }
+        Speaks::Mqtt => mqtt::unavailable(),
+    };
+    // Who does not even take a line gets nothing.
+    let _ = stream.try_write(&words);
+}
+
+/// Keeps `local/airgate/link` true, until the daemon stops.
+pub async fn announce_link(door: Arc<Door>) {
+    let mut link = door.status.link.clone();
+    let mut told = None;
+    loop {
+        let now = link.borrow_and_update().event();
+        if told.as_ref() != Some(&now) {
+            if let Some((message, retain)) = announcement(&Event::Link(now.clone())) {
+                door.router.publish(message, retain).await;
+            }
+            told = Some(now);
+        }
+        if link.changed().await.is_err() {
+            return;
+        }
+    }
 }

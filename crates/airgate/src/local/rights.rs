@@ -2,7 +2,7 @@
 //!
 //! * [rights-1] Root may do everything.
 //! * [rights-2] Without any `[[app]]` table, whoever can open the socket (by its mode: the group `airgate`) may publish to
-//!   and subscribe within `user/#`.
+//!   and subscribe within `user/#` and `local/#`.
 //! * [rights-3] With `[[app]]` tables, a caller may do what the tables of its user and its groups allow together, and
 //!   nothing else.
 //! * [rights-4] System topics (those that begin with `/` or `$`) are closed unless granted.
@@ -10,14 +10,14 @@
 //!   `$rrpc/…`, `$ota/…`, `$device/…`. Without any `[[app]]` table, the device's own properties, events, tags,
 //!   configuration, shadow and calls are open, and firmware reports and sub-devices are root's.
 
-use crate::config::{App, Who};
+use crate::config::{App, Rate, Who};
 use airgate_proto::topic::matches;
 use std::collections::HashSet;
 
 /// What programs may use without any configuration.
-const DEFAULT_PUBLISH: [&str; 6] =
-    ["user/#", "$thing/event/#", "$thing/property/#", "$thing/deviceinfo/#", "$thing/config/get", "$shadow"];
-const DEFAULT_SUBSCRIBE: [&str; 5] = ["user/#", "$thing/#", "$shadow", "$rrpc/#", "$broadcast"];
+const DEFAULT_PUBLISH: [&str; 7] =
+    ["user/#", "local/#", "$thing/event/#", "$thing/property/#", "$thing/deviceinfo/#", "$thing/config/get", "$shadow"];
+const DEFAULT_SUBSCRIBE: [&str; 6] = ["user/#", "local/#", "$thing/#", "$shadow", "$rrpc/#", "$broadcast"];
 
 fn by_default(what: Use) -> &'static [&'static str] {
     match what {
@@ -43,6 +43,7 @@ struct Grant {
     subscribe: Vec<String>,
     operator: bool,
     max_queued_bytes: Option<u64>,
+    rate: Option<Rate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +81,7 @@ impl Rights {
             subscribe: app.subscribe.clone(),
             operator: app.operator,
             max_queued_bytes: app.max_queued_bytes,
+            rate: app.rate,
         };
         Self { grants: (!apps.is_empty()).then(|| apps.iter().map(grant).collect()) }
     }
@@ -110,6 +112,12 @@ impl Rights {
     /// The most that messages of `caller` may take on the disk, in bytes: the least of what its tables say. Root has none.
     pub fn max_queued_bytes(&self, caller: &Caller) -> Option<u64> {
         self.of(caller).filter(|_| caller.uid != 0).filter_map(|grant| grant.max_queued_bytes).min()
+    }
+
+    /// The slowest rate that the caller's tables give; root has none.
+    pub fn rate(&self, caller: &Caller) -> Option<Rate> {
+        let rates = self.of(caller).filter(|_| caller.uid != 0).filter_map(|grant| grant.rate);
+        rates.max_by_key(|rate| rate.per / rate.count.max(1))
     }
 
     /// What `caller` may use, for a hint.

@@ -100,9 +100,11 @@ fn outbox(raw: raw::Outbox) -> Outbox {
 
 fn local(raw: raw::Local, findings: &mut Findings) -> Local {
     let default = Local::default();
+    let socket = raw.socket.unwrap_or(default.socket);
     let local = Local {
-        socket: raw.socket.unwrap_or(default.socket),
-        mqtt_socket: raw.mqtt_socket.unwrap_or(default.mqtt_socket),
+        // Two daemons with sockets of their own do not meet at the other door.
+        mqtt_socket: raw.mqtt_socket.unwrap_or_else(|| socket.with_file_name("mqtt.sock")),
+        socket,
         max_line: raw.max_line.unwrap_or(default.max_line),
     };
     for (key, path) in [("local.socket", &local.socket), ("local.mqtt_socket", &local.mqtt_socket)] {

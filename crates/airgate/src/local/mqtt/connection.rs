@@ -1,0 +1,311 @@
+//! One connected client: its packets in, its acknowledgements and messages out.
+
+use super::read;
+use super::seat::Seat;
+use super::window::{Window, name};
+use crate::local::Door;
+use crate::local::publish::{Way, not_accepted};
+use crate::local::rights::Caller;
+use crate::router::{Account, Item, Mailbox, ProgramId, Taken};
+use airgate_proto::topic::{self, TopicError};
+use airgate_proto::{Event, Qos};
+use bytes::{Buf, BytesMut};
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesOrdered;
+use rumqttc::mqttbytes::QoS;
+use rumqttc::mqttbytes::v4::{
+    Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe,
+};
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until};
+
+/// Publications of one client that may wait for their acknowledgement at once.
+const PENDING: usize = 256;
+/// Unread bytes from which on a client is not read from any more, and gets nothing further.
+const UNREAD: usize = 64 * 1024;
+/// What is read at once.
+const CHUNK: usize = 4 * 1024;
+/// What a packet may have beside its payload: topic and number, or the filters of one subscription.
+const BESIDE_PAYLOAD: usize = 16 * 1024;
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The client said so: its will is void.
+    Disconnected,
+    /// The connection is gone.
+    Gone(Option<io::Error>),
+    /// Nothing came for one and a half times the keep-alive. [MQTT-3.1.2-24]
+    Silent,
+    /// The same client connected again. [MQTT-3.1.4-2]
+    TakenOver,
+    /// It broke the protocol or asked for what it may not.
+    Refused(String),
+}
+
+fn refused<T>(why: impl Into<String>) -> Result<T, End> {
+    Err(End::Refused(why.into()))
+}
+
+type Accepting = BoxFuture<'static, Result<Option<u16>, String>>;
+
+pub(super) struct Connection {
+    door: Arc<Door>,
+    id: ProgramId,
+    caller: Caller,
+    account: Account,
+    filters: BTreeSet<String>,
+    keep_alive: Option<Duration>,
+    heard: Instant,
+    input: BytesMut,
+    max_packet: usize,
+    /// Too fast: nothing is read until then.
+    paused: Option<Instant>,
+    /// In the order in which they came. [MQTT-4.6.0-2]
+    accepting: FuturesOrdered<Accepting>,
+    window: Window,
+    out: BytesMut,
+    lagged: u64,
+}
+
+impl Connection {
+    pub(super) fn new(
+        door: Arc<Door>,
+        id: ProgramId,
+        caller: Caller,
+        account: Account,
+        keep_alive: Option<Duration>,
+        input: BytesMut,
+    ) -> Self {
+        let max_packet = door.max_payload.max(super::super::LOCAL_PAYLOAD) + BESIDE_PAYLOAD;
+        Self {
+            door,
+            id,
+            caller,
+            account,
+            filters: BTreeSet::new(),
+            keep_alive,
+            heard: Instant::now(),
+            input,
+            max_packet,
+            paused: None,
+            accepting: FuturesOrdered::new(),
+            window: Window::new(),
+            out: BytesMut::new(),
+            lagged: 0,
+        }
+    }
+
+    pub(super) fn say(&mut self, packet: &Packet) {
+        if let Err(error) = packet.write(&mut self.out, usize::MAX) {
+            tracing::warn!(program = self.id.0, %error, "{} could not be written", name(packet));
+        }
+    }
+
+    pub(super) async fn run<R, W>(&mut self, reader: &mut R, writer: &mut W, mailbox: &Mailbox, seat: &mut Seat) -> End
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        loop {
+            if let Err(end) = self.packets().await {
+                return end;
+            }
+            let may_read = self.may_read();
+            if !may_read {
+                // It is we who do not listen.
+                self.heard = Instant::now();
+            }
+            let may_tell = self.out.len() < UNREAD && self.window.is_open();
+            self.input.reserve(CHUNK);
+            tokio::select! {
+                biased;
+                () = seat.wanted() => return End::TakenOver,
+                Some(accepted) = self.accepting.next() => match accepted {
+                    Ok(Some(number)) => self.say(&Packet::PubAck(PubAck::new(number))),
+                    Ok(None) => {}
+                    Err(why) => return End::Refused(why),
+                },
+                taken = mailbox.next(), if may_tell => self.tell(taken),
+                written = writer.write(&self.out), if !self.out.is_empty() => match written {
+                    Ok(0) => return End::Gone(None),
+                    Ok(len) => self.out.advance(len),
+                    Err(error) => return End::Gone(Some(error)),
+                },
+                read = reader.read_buf(&mut self.input), if may_read => match read {
+                    Ok(0) => return End::Gone(None),
+                    Ok(_) => self.heard = Instant::now(),
+                    Err(error) => return End::Gone(Some(error)),
+                },
+                () = until(self.paused) => self.paused = None,
+                () = until(self.keep_alive.filter(|_| may_read).map(|wait| self.heard + wait)) => return End::Silent,
+            }
+        }
+    }
+
+    fn may_read(&self) -> bool {
+        self.paused.is_none() && self.accepting.len() < PENDING && self.out.len() < UNREAD
+    }
+
+    /// Everything that is complete in what was read, as far as it may be worked on.
+    async fn packets(&mut self) -> Result<(), End> {
+        while self.may_read() {
+            match read::next(&mut self.input, self.max_packet) {
+                Ok(Some(packet)) => self.on_packet(packet).await?,
+                Ok(None) => return Ok(()),
+                Err(malformed) => return refused(malformed.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn on_packet(&mut self, packet: Packet) -> Result<(), End> {
+        match packet {
+            Packet::Publish(publish) => self.publish(publish).await,
+            Packet::PubAck(PubAck { pkid }) => {
+                if !self.window.acknowledge(pkid) {
+                    tracing::debug!(program = self.id.0, pkid, "an acknowledgement of nothing");
+                }
+                Ok(())
+            }
+            Packet::Subscribe(subscribe) => self.subscribe(subscribe).await,
+            Packet::Unsubscribe(unsubscribe) => self.unsubscribe(unsubscribe).await,
+            Packet::PingReq => {
+                self.say(&Packet::PingResp);
+                Ok(())
+            }
+            Packet::Disconnect => Err(End::Disconnected),
+            // [MQTT-3.1.0-2]; the others a server never gets.
+            other => refused(format!("an unexpected {}", name(&other))),
+        }
+    }
+
+    async fn publish(&mut self, publish: Publish) -> Result<(), End> {
+        if publish.qos == QoS::ExactlyOnce {
+            return refused("a PUBLISH at QoS 2: the clouds do not have it; use QoS 1");
+        }
+        // [MQTT-3.3.2-2]
+        if let Err(error) = topic::validate_name(&publish.topic) {
+            return refused(format!("a PUBLISH to {:?}: {error}", publish.topic));
+        }
+        let number = (publish.qos != QoS::AtMostOnce).then_some(publish.pkid);
+        let pause = self.door.charge(&self.caller);
+        if !pause.is_zero() {
+            self.paused = Some(Instant::now() + pause);
+        }
+        let message = super::message(&publish.topic, &publish.payload, publish.qos);
+        match self.door.outgoing(&self.caller, message) {
+            Ok(Way::Local(message)) => {
+                // [MQTT-3.3.1-5]
+                self.door.router.publish(message, publish.retain).await;
+                self.accepting.push_back(Box::pin(async move { Ok(number) }));
+            }
+            Ok(Way::Up(message)) => {
+                let accepting = self.door.accept(&self.caller, message);
+                self.accepting.push_back(Box::pin(async move {
+                    let accepted = accepting.await;
+                    accepted.map(|_| number).map_err(|error| not_accepted(&error).message)
+                }));
+            }
+            // [MQTT-3.3.5-2]
+            Err(refusal) => return refused(format!("{}; {}", refusal.message, refusal.hint)),
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&mut self, subscribe: Subscribe) -> Result<(), End> {
+        let mut codes = Vec::with_capacity(subscribe.filters.len());
+        for SubscribeFilter { path, qos } in subscribe.filters {
+            codes.push(self.grant(path, qos).await?);
+        }
+        // [MQTT-3.8.4-2], [MQTT-3.8.4-5]
+        self.say(&Packet::SubAck(SubAck::new(subscribe.pkid, codes)));
+        Ok(())
+    }
+
+    async fn grant(&mut self, filter: String, qos: QoS) -> Result<SubscribeReasonCode, End> {
+        let others = if self.filters.contains(&filter) { 0 } else { self.filters.len() };
+        let why = match topic::validate_filter(&filter) {
+            // [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.3-1]
+            Err(error @ (TopicError::Empty | TopicError::WildcardNotAlone(_) | TopicError::HashNotLast)) => {
+                return refused(format!("a SUBSCRIBE with {filter:?}: {error}"));
+            }
+            Err(error) => error.to_string(),
+            Ok(()) => match self.door.may_subscribe(&self.caller, &filter, others) {
+                Ok(()) => {
+                    let (granted, own) = match qos {
+                        QoS::AtMostOnce => (QoS::AtMostOnce, Qos::AtMostOnce),
+                        _ => (QoS::AtLeastOnce, Qos::AtLeastOnce),
+                    };
+                    self.filters.insert(filter.clone());
+                    tracing::debug!(program = self.id.0, filter, "MQTT subscribed");
+                    self.door.router.subscribe(self.account, filter, own).await;
+                    return Ok(SubscribeReasonCode::Success(granted));
+                }
+                Err(refusal) => refusal.message,
+            },
+        };
+        tracing::warn!(program = self.id.0, filter, "MQTT subscription refused: {why}");
+        Ok(SubscribeReasonCode::Failure)
+    }
+
+    async fn unsubscribe(&mut self, unsubscribe: Unsubscribe) -> Result<(), End> {
+        for filter in unsubscribe.topics {
+            self.filters.remove(&filter);
+            self.door.router.unsubscribe(self.account, filter).await;
+        }
+        // [MQTT-3.10.4-5]: also when there was nothing.
+        self.say(&Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)));
+        Ok(())
+    }
+
+    fn tell(&mut self, taken: Taken) {
+        let item = match taken {
+            Taken::Item(item) => item,
+            Taken::Lagged(missed) => {
+                self.lagged += missed;
+                return tracing::warn!(
+                    program = self.id.0,
+                    missed,
+                    "an MQTT client does not read: messages were dropped"
+                );
+            }
+        };
+        if let Event::Message(message) = &item.parcel.event {
+            let mut publish = Publish::from_bytes(&message.topic, QoS::AtMostOnce, message.payload.clone().into());
+            publish.retain = item.retained;
+            if item.qos == Qos::AtLeastOnce {
+                publish.qos = QoS::AtLeastOnce;
+                publish.dup = item.again;
+                publish.pkid = self.window.put(item.clone());
+            }
+            self.say(&Packet::Publish(publish));
+        }
+    }
+
+    /// Brings what was taken to its end and says what there is to say; hands back the caller and what is to be sent again.
+    pub(super) async fn finish<W: AsyncWrite + Unpin>(mut self, writer: &mut W) -> (Caller, Vec<Item>) {
+        while let Some(accepted) = self.accepting.next().await {
+            match accepted {
+                Ok(Some(number)) => self.say(&Packet::PubAck(PubAck::new(number))),
+                Ok(None) => {}
+                Err(why) => tracing::warn!(program = self.id.0, "a message was not accepted: {why}"),
+            }
+        }
+        // Whoever has gone does not read it.
+        let _ = tokio::time::timeout(super::LAST_WORDS, writer.write_all(&self.out)).await;
+        (self.caller, self.window.into_items())
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

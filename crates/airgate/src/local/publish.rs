@@ -1,0 +1,133 @@
+//! What both doors ask before a message is taken or a filter is granted: the same questions, the same refusals.
+
+use super::Door;
+use super::rights::{Caller, Use};
+use crate::outbox::{self, AcceptError, Accepted};
+use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Outgoing};
+use airgate_proto::{Code, Message, Publish, Refusal};
+use std::time::Duration;
+
+/// Longest payload between programs of this host, in bytes: as text it must still fit into a line at the JSON door.
+pub const LOCAL_PAYLOAD: usize = 64 * 1024;
+
+/// Where an allowed message goes.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// Into the outbox.
+    Up(outbox::Message),
+    /// To the programs of this host.
+    Local(Message),
+}
+
+fn refuse<T>(code: Code, message: impl Into<String>, hint: &str) -> Result<T, Refusal> {
+    Err(Refusal::new(None, code, message, hint))
+}
+
+impl Door {
+    /// Counts one message of the caller.
+    ///
+    /// # Errors
+    /// After how long it may come back.
+    pub(super) fn in_rate(&self, caller: &Caller) -> Result<(), Duration> {
+        self.rights.rate(caller).map_or(Ok(()), |rate| self.users.count(caller.uid, rate))
+    }
+
+    /// Counts one message of a caller that cannot be told to come back; tells how long to wait before the next.
+    pub(super) fn charge(&self, caller: &Caller) -> Duration {
+        self.rights.rate(caller).map_or(Duration::ZERO, |rate| self.users.charge(caller.uid, rate))
+    }
+
+    /// Puts a message of the caller into the outbox.
+    pub(super) fn accept(
+        &self,
+        caller: &Caller,
+        message: outbox::Message,
+    ) -> impl Future<Output = Result<Accepted, AcceptError>> + use<> {
+        let (outbox, bound) = (self.outbox.clone(), self.rights.max_queued_bytes(caller));
+        async move { outbox.accept_within(message, bound).await }
+    }
+
+    pub(super) fn too_fast(&self, caller: &Caller, pause: Duration) -> Refusal {
+        let rate = self.rights.rate(caller).map(|rate| format!(": {} in {:?}", rate.count, rate.per));
+        let message = format!("user {} publishes faster than it may{}", caller.uid, rate.unwrap_or_default());
+        let hint = format!("try again in {} ms, or raise `rate` in the [[app]] table", pause.as_millis().max(1));
+        Refusal::new(None, Code::RateLimited, message, hint)
+    }
+
+    /// The message as it leaves, if the caller may say it and the way takes it.
+    pub(super) fn outgoing(&self, caller: &Caller, publish: Publish) -> Result<Way, Refusal> {
+        if publish.topic.starts_with(ANNOUNCED) {
+            let message = format!("{ANNOUNCED}# is where the daemon speaks");
+            return refuse(Code::NotAllowed, message, "choose another topic below local/");
+        }
+        if !self.rights.allow(caller, Use::Publish, &publish.topic) {
+            return Err(self.not_allowed(caller, Use::Publish, &publish.topic));
+        }
+        match self.router.outgoing(publish, caller.uid, self.outbox.now_ms()) {
+            Outgoing::Local(message) => {
+                within(message.payload.len(), LOCAL_PAYLOAD)?;
+                Ok(Way::Local(message))
+            }
+            Outgoing::Up(message) => {
+                within(message.payload.len(), self.max_payload)?;
+                if let Err(error) = self.topics.check_message(&message.topic, &message.payload) {
+                    let hint = "a message of the thing model is a JSON object: see the operation `property`";
+                    return refuse(Code::BadField, error, hint);
+                }
+                if let Err(error) = self.topics.check(&message.topic) {
+                    let hint = "use a shorter topic; a relative one is put below the device's own";
+                    return refuse(Code::BadTopic, error, hint);
+                }
+                Ok(Way::Up(message))
+            }
+        }
+    }
+
+    /// Whether the caller, which has `held` other filters, may subscribe with this one.
+    pub(super) fn may_subscribe(&self, caller: &Caller, filter: &str, held: usize) -> Result<(), Refusal> {
+        if !self.rights.allow(caller, Use::Subscribe, filter) {
+            return Err(self.not_allowed(caller, Use::Subscribe, filter));
+        }
+        if held >= FILTERS_PER_PROGRAM {
+            let message = format!("a program has at most {FILTERS_PER_PROGRAM} filters");
+            return refuse(Code::BadFilter, message, "use a wildcard: + for one level, # for all below");
+        }
+        Ok(())
+    }
+
+    pub(super) fn not_allowed(&self, caller: &Caller, what: Use, topic: &str) -> Refusal {
+        let verb = if what == Use::Publish { "publish to" } else { "subscribe to" };
+        let allowed = self.rights.allowed(caller, what);
+        let hint = match allowed.is_empty() {
+            true => "nothing is granted to this user: see [[app]] in the configuration".to_owned(),
+            false => format!("granted: {}; more is given with [[app]] in the configuration", allowed.join(", ")),
+        };
+        Refusal::new(None, Code::NotAllowed, format!("user {} may not {verb} {topic}", caller.uid), hint)
+    }
+}
+
+fn within(len: usize, max: usize) -> Result<(), Refusal> {
+    if len <= max {
+        return Ok(());
+    }
+    let message = format!("the payload has {len} bytes; one message carries at most {max}");
+    refuse(Code::PayloadTooLarge, message, "split it, or compress it")
+}
+
+/// Why the outbox did not take it.
+pub(super) fn not_accepted(error: &AcceptError) -> Refusal {
+    let (code, hint) = match error {
+        AcceptError::Invalid { field: "payload", .. } => (Code::PayloadTooLarge, "split it, or compress it"),
+        AcceptError::Invalid { field: "topic", .. } => (Code::BadTopic, "use a shorter topic"),
+        AcceptError::Invalid { .. } | AcceptError::KeyWithoutAcknowledgement => (Code::BadField, ""),
+        AcceptError::Full { .. } | AcceptError::TooMany { .. } | AcceptError::ProgramFull { .. } => {
+            (Code::OutboxFull, "keep the message and try again when some are sent")
+        }
+        AcceptError::LowSpace { .. } => {
+            (Code::OutboxFull, "keep the message, free some space on the disk, and try again")
+        }
+        AcceptError::Disk { .. } => (Code::Internal, "nothing was accepted; keep the message and try again later"),
+        AcceptError::Closed => (Code::Internal, "the daemon stops; try again in a moment"),
+    };
+    Refusal::new(None, code, error.to_string(), hint)
+}

@@ -1,0 +1,281 @@
+//! The router: which program gets which message that came from the cloud or from another program of this host, and under
+//! which name and with which policy a program's message leaves. A pure core, and the task around it.
+//!
+//! * [router-1] A message reaches each program once, however many of its filters match.
+//! * [router-2] A program that does not read loses messages, is told how many, and slows nobody down.
+//! * [router-3] The cloud is asked for a filter while at least one program wants it, or one that is away and comes back.
+//! * [router-4] What is published below `local/` stays on this host.
+//! * [router-5] What waits for a durable subscription is in memory: it survives the program, not the daemon.
+
+mod queue;
+mod retained;
+mod route;
+mod table;
+#[cfg(test)]
+mod tests;
+mod trie;
+
+use crate::config::Route;
+use crate::outbox;
+use airgate_proto::{Call, Event, Message, Publish, Qos};
+use bytes::Bytes;
+pub use queue::{DurableId, Item, Mailbox, Parcel, Taken, WAITING_BYTES, WAITING_MESSAGES};
+pub use retained::{RETAINED_BYTES, RETAINED_TOPICS};
+use route::Routes;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+use table::Table;
+pub use table::{Account, DURABLES_PER_USER, is_local};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Filters of one program.
+pub const FILTERS_PER_PROGRAM: usize = 64;
+/// Requests of all programs that wait for the router.
+const WAITING_REQUESTS: usize = 256;
+
+/// A connected program, for as long as it is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProgramId(pub u64);
+
+/// Under which name a durable account is found again: each user and each door has names of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// Whose.
+    pub uid: u32,
+    /// The door.
+    pub door: &'static str,
+    /// As the program says it.
+    pub name: String,
+}
+
+/// What the doors ask of the router.
+#[derive(Debug)]
+enum Request {
+    Join(ProgramId, Arc<Mailbox>, bool),
+    Leave(ProgramId, Vec<Item>),
+    Attach(Name, ProgramId, oneshot::Sender<(DurableId, bool)>),
+    Forget(Name),
+    Subscribe(Account, String, Qos),
+    Unsubscribe(Account, String),
+    Publish(Message, bool),
+}
+
+/// Who is there, for whoever shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouterStatus {
+    /// Programs connected.
+    pub programs: usize,
+    /// Durable subscriptions and sessions whose program is away.
+    pub away: usize,
+    /// Messages handed to programs.
+    pub delivered: u64,
+    /// Messages that a program lost because it did not read.
+    pub lagged: u64,
+    /// Messages that no program wanted.
+    pub unwanted: u64,
+}
+
+/// What comes down from the session.
+#[derive(Debug)]
+pub enum Downlink {
+    /// A message, under its short name where it has one, and its long name: programs subscribe by either.
+    Message(Message, String),
+    /// A call, for the programs that want its topic; how many there are goes back.
+    Call(Call, oneshot::Sender<usize>),
+    /// Something that concerns every program.
+    ToAll(Event),
+}
+
+/// The handle that the doors use.
+#[derive(Clone, Debug)]
+pub struct Router {
+    requests: mpsc::Sender<Request>,
+    status: watch::Receiver<RouterStatus>,
+    routes: Arc<Routes>,
+}
+
+/// The ends that the session holds.
+#[derive(Debug)]
+pub struct SessionEnds {
+    /// What came down.
+    pub downlink: mpsc::Sender<Downlink>,
+    /// Which filters the programs want, in the short form.
+    pub wanted: watch::Receiver<BTreeSet<String>>,
+}
+
+/// Starts the router in the current runtime.
+pub fn start(routes: Vec<Route>) -> (Router, SessionEnds) {
+    let (requests, requests_rx) = mpsc::channel(WAITING_REQUESTS);
+    let (downlink, downlink_rx) = mpsc::channel(WAITING_REQUESTS);
+    let (wanted_tx, wanted) = watch::channel(BTreeSet::new());
+    let (status_tx, status) = watch::channel(RouterStatus::default());
+    tokio::spawn(run(requests_rx, downlink_rx, wanted_tx, status_tx));
+    (Router { requests, status, routes: Arc::new(Routes::new(routes)) }, SessionEnds { downlink, wanted })
+}
+
+async fn run(
+    mut requests: mpsc::Receiver<Request>,
+    mut downlink: mpsc::Receiver<Downlink>,
+    wanted: watch::Sender<BTreeSet<String>>,
+    status: watch::Sender<RouterStatus>,
+) {
+    let mut table = Table::default();
+    loop {
+        tokio::select! {
+            request = requests.recv() => match request {
+                Some(Request::Publish(message, retain)) => table.publish(message, retain),
+                Some(request) => {
+                    apply(&mut table, request);
+                    let filters = table.wanted();
+                    wanted.send_if_modified(|old| {
+                        let changed = *old != filters;
+                        *old = filters;
+                        changed
+                    });
+                }
+                None => return,
+            },
+            Some(down) = downlink.recv() => match down {
+                Downlink::Message(message, long) => {
+                    let topic = message.topic.clone();
+                    table.deliver(&Parcel::new(Event::Message(message)), &[&topic, &long]);
+                }
+                Downlink::Call(call, programs) => {
+                    let topic = call.topic.clone();
+                    // A session that has ended does not want to know.
+                    let _ = programs.send(table.deliver(&Parcel::new(Event::Call(call)), &[&topic]));
+                }
+                Downlink::ToAll(event) => {
+                    if let Some((message, retain)) = announcement(&event) {
+                        table.publish(message, retain);
+                    }
+                    table.tell_all(event);
+                }
+            },
+        }
+        status.send_replace(table.status.clone());
+    }
+}
+
+fn apply(table: &mut Table, request: Request) {
+    match request {
+        Request::Join(id, mailbox, events) => table.join(id, mailbox, events),
+        Request::Leave(id, unacknowledged) => table.leave(id, unacknowledged),
+        // A program that has gone meanwhile says so with its leave.
+        Request::Attach(name, owner, reply) => drop(reply.send(table.attach(name, owner))),
+        Request::Forget(name) => table.forget(&name),
+        Request::Subscribe(account, filter, qos) => table.subscribe(account, &filter, qos),
+        Request::Unsubscribe(account, filter) => table.unsubscribe(account, &filter),
+        Request::Publish(message, retain) => table.publish(message, retain),
+    }
+}
+
+/// An event as a message, for programs that speak MQTT: `local/airgate/ota`, `local/airgate/sms`, `local/airgate/link`,
+/// with the fields that the event has on the JSON door. The link is a state and retained; the others happen once.
+pub fn announcement(event: &Event) -> Option<(Message, bool)> {
+    let mut fields = match serde_json::to_value(event) {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => return None,
+    };
+    let name = fields.remove("event")?;
+    let topic = format!("{ANNOUNCED}{}", name.as_str()?);
+    let payload = serde_json::Value::Object(fields).to_string().into_bytes();
+    let message = Message { topic, payload, qos: Qos::AtLeastOnce };
+    Some((message, matches!(event, Event::Link(_))))
+}
+
+/// Where the daemon's own words are; no program publishes there.
+pub const ANNOUNCED: &str = "local/airgate/";
+
+/// A program's message, named and weighed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outgoing {
+    /// For the cloud.
+    Up(outbox::Message),
+    /// For the programs of this host.
+    Local(Message),
+}
+
+impl Router {
+    /// A program came; what is for it goes to `mailbox`. With `events`, also what concerns everybody.
+    pub async fn join(&self, id: ProgramId, mailbox: Arc<Mailbox>, events: bool) {
+        self.ask(Request::Join(id, mailbox, events)).await;
+    }
+
+    /// A program went; what it did not acknowledge goes back to its durable accounts.
+    pub async fn leave(&self, id: ProgramId, unacknowledged: Vec<Item>) {
+        self.ask(Request::Leave(id, unacknowledged)).await;
+    }
+
+    /// Gives a program the durable account `name`, with what was kept. Tells whether it was there before; `None` when the
+    /// daemon stops.
+    pub async fn attach(&self, name: Name, owner: ProgramId) -> Option<(DurableId, bool)> {
+        let (reply, attached) = oneshot::channel();
+        self.ask(Request::Attach(name, owner, reply)).await;
+        attached.await.ok()
+    }
+
+    /// The durable account `name` ends, with what was kept.
+    pub async fn forget(&self, name: Name) {
+        self.ask(Request::Forget(name)).await;
+    }
+
+    /// What matches `filter` is wanted, with at most this QoS.
+    pub async fn subscribe(&self, account: Account, filter: String, qos: Qos) {
+        self.ask(Request::Subscribe(account, filter, qos)).await;
+    }
+
+    /// `filter` is not wanted any more.
+    pub async fn unsubscribe(&self, account: Account, filter: String) {
+        self.ask(Request::Unsubscribe(account, filter)).await;
+    }
+
+    /// A message between programs of this host.
+    pub async fn publish(&self, message: Message, retain: bool) {
+        self.ask(Request::Publish(message, retain)).await;
+    }
+
+    async fn ask(&self, request: Request) {
+        // The router runs as long as the daemon; when it stops, so do the doors.
+        let _ = self.requests.send(request).await;
+    }
+
+    /// Who is there.
+    pub fn status(&self) -> watch::Receiver<RouterStatus> {
+        self.status.clone()
+    }
+
+    /// The message as it leaves: under its route's name and with its route's policy.
+    ///
+    /// It expires only when somebody said so; `now_unix_ms` is the outbox's time, which does not jump.
+    pub fn outgoing(&self, publish: Publish, uid: u32, now_unix_ms: u64) -> Outgoing {
+        // [router-4]
+        let route = (!is_local(&publish.topic)).then(|| self.routes.of(&publish.topic)).flatten();
+        let ttl = publish.ttl_s.map(|s| Duration::from_secs(u64::from(s.get())));
+        let ttl = ttl.or_else(|| route.and_then(|r| r.ttl));
+        let expires = |ttl: Duration| now_unix_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+        let qos = match route.and_then(|r| r.qos) {
+            Some(0) => Qos::AtMostOnce,
+            Some(_) => Qos::AtLeastOnce,
+            None => publish.qos,
+        };
+        let renamed = route.and_then(|r| Some(route::rename(&r.from, r.to.as_ref()?, &publish.topic)));
+        let topic = renamed.unwrap_or(publish.topic);
+        if is_local(&topic) {
+            return Outgoing::Local(Message { topic, payload: publish.payload, qos });
+        }
+        Outgoing::Up(outbox::Message {
+            topic,
+            payload: Bytes::from(publish.payload),
+            qos: match qos {
+                Qos::AtMostOnce => outbox::Qos::AtMostOnce,
+                Qos::AtLeastOnce => outbox::Qos::AtLeastOnce,
+            },
+            priority: route.and_then(|r| r.priority).unwrap_or(publish.priority.get()),
+            expires_unix_ms: ttl.map(expires),
+            uid,
+            key: publish.key,
+        })
+    }
+}

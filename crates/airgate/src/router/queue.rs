@@ -1,0 +1,222 @@
+//! What waits for one program, bounded in messages and in bytes; and the box that the router puts it into and the
+//! program's connection takes it out of.
+//!
+//! The box is a channel that also counts bytes. One message is kept once, however many programs it waits for.
+
+use airgate_proto::{Event, Qos};
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::Notify;
+
+/// Messages that wait for one program to read them, or to come back.
+pub const WAITING_MESSAGES: usize = 256;
+/// Their bytes together; a single message may be longer.
+pub const WAITING_BYTES: usize = 1 << 20;
+
+/// A durable subscription or a session that outlives its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DurableId(pub(super) u64);
+
+/// Something for programs, kept once for all of them.
+#[derive(Debug)]
+pub struct Parcel {
+    /// What it says.
+    pub event: Event,
+    line: OnceLock<Bytes>,
+}
+
+impl Parcel {
+    /// A parcel with this event.
+    pub fn new(event: Event) -> Arc<Self> {
+        Arc::new(Self { event, line: OnceLock::new() })
+    }
+
+    /// The event as a line of JSON, written once for all who read it.
+    pub fn line(&self) -> &Bytes {
+        self.line.get_or_init(|| self.event.to_line().into())
+    }
+
+    /// What it weighs, in bytes, near enough to bound a sum of it.
+    fn weight(&self) -> usize {
+        let content = match &self.event {
+            Event::Message(message) => message.topic.len() + message.payload.len(),
+            _ => 256,
+        };
+        content + 64
+    }
+}
+
+/// A parcel on its way to one program.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// What.
+    pub parcel: Arc<Parcel>,
+    /// The better of the matching subscriptions, and not better than the message's own.
+    pub qos: Qos,
+    /// It was there before the subscription.
+    pub retained: bool,
+    /// It was handed out before, and not acknowledged.
+    pub again: bool,
+    /// On whose account: it goes back there when the program leaves without it.
+    pub via: Option<DurableId>,
+}
+
+/// What a program takes out of its box.
+#[derive(Debug)]
+pub enum Taken {
+    /// Something for it.
+    Item(Item),
+    /// So many were lost here because it did not read.
+    Lagged(u64),
+}
+
+/// In order, with the gaps that the bound made.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Taken>,
+    items: usize,
+    bytes: usize,
+    /// Lost after the last that waits.
+    missed: u64,
+}
+
+impl Queue {
+    /// Takes it if there is room.
+    pub(super) fn push(&mut self, item: Item) -> bool {
+        let full =
+            self.items >= WAITING_MESSAGES || (self.items > 0 && self.bytes + item.parcel.weight() > WAITING_BYTES);
+        if full {
+            self.missed += 1;
+            return false;
+        }
+        self.append(item);
+        true
+    }
+
+    /// Takes it in any case: what comes here was bounded before.
+    fn append(&mut self, item: Item) {
+        if self.missed > 0 {
+            self.waiting.push_back(Taken::Lagged(std::mem::take(&mut self.missed)));
+        }
+        self.items += 1;
+        self.bytes += item.parcel.weight();
+        self.waiting.push_back(Taken::Item(item));
+    }
+
+    pub(super) fn append_all(&mut self, mut other: Queue) {
+        while let Some(taken) = other.pop() {
+            match taken {
+                Taken::Item(item) => self.append(item),
+                Taken::Lagged(missed) => self.missed += missed,
+            }
+        }
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Taken> {
+        match self.waiting.pop_front() {
+            Some(Taken::Item(item)) => {
+                self.items -= 1;
+                self.bytes -= item.parcel.weight();
+                Some(Taken::Item(item))
+            }
+            Some(lagged) => Some(lagged),
+            None if self.missed > 0 => Some(Taken::Lagged(std::mem::take(&mut self.missed))),
+            None => None,
+        }
+    }
+}
+
+/// Where a connected program finds what is for it.
+#[derive(Debug, Default)]
+pub struct Mailbox {
+    queue: Mutex<Queue>,
+    arrived: Notify,
+}
+
+impl Mailbox {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, item: Item) -> bool {
+        let taken = self.queue().push(item);
+        self.arrived.notify_one();
+        taken
+    }
+
+    pub(super) fn append_all(&self, queue: Queue) {
+        self.queue().append_all(queue);
+        self.arrived.notify_one();
+    }
+
+    /// What is left when the program has gone.
+    pub(super) fn empty(&self) -> Queue {
+        std::mem::take(&mut *self.queue())
+    }
+
+    /// The next, if there is one.
+    pub fn try_next(&self) -> Option<Taken> {
+        self.queue().pop()
+    }
+
+    /// The next; waits while there is none. Only one may wait. Cancelling it loses nothing.
+    pub async fn next(&self) -> Taken {
+        loop {
+            if let Some(taken) = self.try_next() {
+                return taken;
+            }
+            self.arrived.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use airgate_proto::Message;
+
+    fn item(bytes: usize) -> Item {
+        let message = Message { topic: "t".into(), payload: vec![0; bytes], qos: Qos::AtLeastOnce };
+        let parcel = Parcel::new(Event::Message(message));
+        Item { parcel, qos: Qos::AtLeastOnce, retained: false, again: false, via: None }
+    }
+
+    #[test]
+    fn the_gap_is_told_where_it_is() {
+        let mut queue = Queue::default();
+        for _ in 0..WAITING_MESSAGES {
+            assert!(queue.push(item(1)));
+        }
+        assert!(!queue.push(item(1)) && !queue.push(item(1)));
+        assert!(matches!(queue.pop(), Some(Taken::Item(_))));
+        assert!(queue.push(item(1)), "there is room again");
+        let kinds: Vec<_> = std::iter::from_fn(|| queue.pop()).collect();
+        assert_eq!(kinds.len(), WAITING_MESSAGES + 1);
+        assert!(matches!(kinds.get(WAITING_MESSAGES - 1), Some(Taken::Lagged(2))));
+    }
+
+    #[test]
+    fn bytes_are_bounded_but_a_single_long_message_passes() {
+        let mut queue = Queue::default();
+        assert!(queue.push(item(2 * WAITING_BYTES)));
+        assert!(!queue.push(item(1)));
+        queue.pop();
+        for _ in 0..3 {
+            assert!(queue.push(item(WAITING_BYTES / 4)));
+        }
+        assert!(!queue.push(item(WAITING_BYTES / 4)), "with what each weighs beside its payload");
+    }
+
+    #[tokio::test]
+    async fn who_waits_gets_what_comes() {
+        let mailbox = Arc::new(Mailbox::default());
+        let waiting = tokio::spawn({
+            let mailbox = Arc::clone(&mailbox);
+            async move { mailbox.next().await }
+        });
+        tokio::task::yield_now().await;
+        mailbox.push(item(3));
+        assert!(matches!(waiting.await, Ok(Taken::Item(_))));
+    }
+}

@@ -1,0 +1,340 @@
+//! What MQTT 3.1.1 wants of a server, byte by byte. `docs/mqtt.md` says which test shows which statement.
+
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+use airgate_tests::{Door, House, PATIENCE};
+use serde_json::json;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// A client that says whatever it is told to.
+struct Raw(UnixStream);
+
+/// `CONNECT` with these flags and payload.
+fn connect(flags: u8, keep_alive: u16, payload: &[&[u8]]) -> Vec<u8> {
+    let mut body = [&b"\x00\x04MQTT\x04"[..], &[flags], &keep_alive.to_be_bytes()].concat();
+    payload.iter().for_each(|text| body.extend(string(text)));
+    packet(0x10, &body)
+}
+
+fn string(text: &[u8]) -> Vec<u8> {
+    [&(text.len() as u16).to_be_bytes()[..], text].concat()
+}
+
+fn packet(first: u8, body: &[u8]) -> Vec<u8> {
+    assert!(body.len() < 128);
+    [&[first, body.len() as u8], body].concat()
+}
+
+fn subscribe(number: u8, filter: &str, qos: u8) -> Vec<u8> {
+    packet(0x82, &[&[0, number][..], &string(filter.as_bytes()), &[qos]].concat())
+}
+
+fn publish(first: u8, topic: &str, number: Option<u8>, payload: &str) -> Vec<u8> {
+    let number = number.map(|number| vec![0, number]).unwrap_or_default();
+    packet(first, &[&string(topic.as_bytes())[..], &number, payload.as_bytes()].concat())
+}
+
+const CLEAN: u8 = 2;
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+const SESSION_PRESENT: [u8; 4] = [0x20, 2, 1, 0];
+const PINGREQ: [u8; 2] = [0xc0, 0];
+const PINGRESP: [u8; 2] = [0xd0, 0];
+const DISCONNECT: [u8; 2] = [0xe0, 0];
+
+impl Raw {
+    fn open(house: &House) -> Self {
+        let stream = UnixStream::connect(house.path("mqtt.sock")).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(stream)
+    }
+
+    fn connected(house: &House, name: &str) -> Self {
+        let mut raw = Self::open(house);
+        raw.say(&connect(CLEAN, 0, &[name.as_bytes()]));
+        raw.expect(&CONNACK);
+        raw
+    }
+
+    fn session(house: &House, name: &str, present: bool) -> Self {
+        let mut raw = Self::open(house);
+        raw.say(&connect(0, 0, &[name.as_bytes()]));
+        raw.expect(if present { &SESSION_PRESENT } else { &CONNACK });
+        raw
+    }
+
+    fn say(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    fn expect(&mut self, bytes: &[u8]) {
+        let mut got = vec![0; bytes.len()];
+        self.0.read_exact(&mut got).unwrap_or_else(|error| panic!("{error} instead of {bytes:?}"));
+        assert_eq!(got, bytes);
+    }
+
+    /// The connection ends without another word.
+    fn closed(&mut self) {
+        let mut rest = Vec::new();
+        // What was unread when it was closed may show as a reset.
+        let _ = self.0.read_to_end(&mut rest);
+        assert_eq!(rest, [0; 0]);
+    }
+
+    fn subscribed(&mut self, filter: &str, qos: u8) {
+        self.say(&subscribe(9, filter, qos));
+        self.expect(&[0x90, 3, 0, 9, qos]);
+    }
+
+    /// Whatever was said before is done.
+    fn settled(&mut self) {
+        self.say(&PINGREQ);
+        self.expect(&PINGRESP);
+    }
+}
+
+#[test]
+fn connect_comes_first_and_once() {
+    let house = House::new();
+    for first in
+        [PINGREQ.to_vec(), subscribe(1, "local/a", 0), publish(0x30, "local/a", None, "x"), DISCONNECT.to_vec()]
+    {
+        let mut raw = Raw::open(&house);
+        raw.say(&first);
+        raw.closed();
+    }
+    let mut raw = Raw::connected(&house, "twice");
+    raw.say(&connect(CLEAN, 0, &[b"twice"]));
+    raw.closed();
+}
+
+#[test]
+fn connect_is_refused_with_the_code_of_the_table() {
+    let house = House::new();
+    let mut other_level = connect(CLEAN, 0, &[b"a"]);
+    other_level[8] = 3;
+    for (bytes, code) in [
+        (other_level, 1),
+        (connect(0, 0, &[b""]), 2),
+        (connect(CLEAN, 0, &[&[b'x'; 100]]), 0),
+        (connect(CLEAN | 0x0c, 0, &[b"w", b"local/airgate/x", b"m"]), 5),
+        (connect(CLEAN | 0x0c, 0, &[b"w", b"local/+", b"m"]), 5),
+    ] {
+        let mut raw = Raw::open(&house);
+        raw.say(&bytes);
+        raw.expect(&[0x20, 2, 0, code]);
+        if code != 0 {
+            raw.closed();
+        }
+    }
+    // Without a name, a clean session gets one of its own; user name and password are not asked for, and do no harm.
+    let (mut one, mut two) = (Raw::open(&house), Raw::open(&house));
+    for raw in [&mut one, &mut two] {
+        raw.say(&connect(CLEAN | 0xc0, 0, &[b"", b"user", b"secret"]));
+        raw.expect(&CONNACK);
+    }
+    one.settled();
+    two.settled();
+}
+
+#[test]
+fn what_is_malformed_closes_the_connection_and_nothing_more() {
+    let house = House::new();
+    let mut well = Raw::connected(&house, "well");
+    let broken: [(&str, Vec<u8>); 15] = [
+        ("reserved type", vec![0xf0, 0]),
+        ("flags of SUBSCRIBE", vec![0x80, 6, 0, 1, 0, 1, b'a', 0]),
+        ("flags of PINGREQ", vec![0xc1, 0]),
+        ("SUBSCRIBE without filter", vec![0x82, 2, 0, 1]),
+        ("UNSUBSCRIBE without filter", vec![0xa2, 2, 0, 1]),
+        ("reserved bits of a QoS", subscribe(1, "local/a", 4)),
+        ("number 0", subscribe(0, "local/a", 0)),
+        ("QoS 3", publish(0x36, "local/a", Some(1), "x")),
+        ("marked as sent again at QoS 0", publish(0x38, "local/a", None, "x")),
+        ("a wildcard in a topic", publish(0x30, "local/+", None, "x")),
+        ("no topic", publish(0x30, "", None, "x")),
+        ("# before the end", subscribe(1, "local/#/a", 0)),
+        ("+ beside others", subscribe(1, "local/a+", 0)),
+        ("U+0000", publish(0x30, "local/\0", None, "x")),
+        ("a length of five bytes", vec![0x30, 0xff, 0xff, 0xff, 0xff, 1]),
+    ];
+    for (what, bytes) in &broken {
+        let mut raw = Raw::connected(&house, "broken");
+        raw.say(bytes);
+        raw.closed();
+        well.settled();
+        eprintln!("{what}: closed");
+    }
+    let told = house.log().matches("MQTT connection closed").count();
+    assert_eq!(told, broken.len(), "one line in the log for each");
+    for server_only in [vec![0x20, 2, 0, 0], vec![0x90, 3, 0, 1, 0], vec![0xb0, 2, 0, 1], vec![0xd0, 0]] {
+        let mut raw = Raw::connected(&house, "server");
+        raw.say(&server_only);
+        raw.closed();
+    }
+    well.settled();
+}
+
+#[test]
+fn subscriptions_are_granted_one_by_one_and_overlap_without_copies() {
+    let house = House::new();
+    let mut raw = Raw::connected(&house, "reader");
+    // Two filters and QoS 2, which is granted as 1.
+    let filters = [&string(b"local/a/#")[..], &[0], &string(b"local/+/b"), &[2]].concat();
+    raw.say(&packet(0x82, &[&[0, 7][..], &filters].concat()));
+    raw.expect(&[0x90, 4, 0, 7, 0, 1]);
+    raw.say(&publish(0x32, "local/a/b", Some(3), "x"));
+    // The acknowledgement and the message may come in either order.
+    let mut got = [0; 4 + 16];
+    raw.0.read_exact(&mut got).unwrap();
+    let message = publish(0x32, "local/a/b", Some(1), "x");
+    let acknowledged = [0x40, 2, 0, 3];
+    assert!(
+        got == *[&acknowledged[..], &message].concat() || got == *[&message[..], &acknowledged].concat(),
+        "{got:?}"
+    );
+    raw.settled();
+    raw.say(&packet(0xa2, &[&[0, 8][..], &string(b"local/+/b"), &string(b"never/asked")].concat()));
+    raw.expect(&[0xb0, 2, 0, 8]);
+    raw.say(&publish(0x30, "local/c/b", None, "nobody wants it"));
+    raw.settled();
+    // A system topic is not seen through a wildcard in the first level.
+    raw.subscribed("+/x", 0);
+    raw.say(&publish(0x30, "local/x", None, "y"));
+    raw.expect(&publish(0x30, "local/x", None, "y"));
+}
+
+#[test]
+fn what_was_not_acknowledged_comes_again_in_order_and_marked() {
+    let house = House::new();
+    let mut raw = Raw::session(&house, "reader", false);
+    raw.subscribed("local/s/#", 1);
+    let mut writer = Raw::connected(&house, "writer");
+    for number in 1..=3 {
+        writer.say(&publish(0x32, "local/s/x", Some(number), &number.to_string()));
+        writer.expect(&[0x40, 2, 0, number]);
+    }
+    for number in 1..=3 {
+        raw.expect(&publish(0x32, "local/s/x", Some(number), &number.to_string()));
+    }
+    raw.say(&[0x40, 2, 0, 2]);
+    raw.settled();
+    drop(raw);
+    writer.say(&publish(0x30, "local/s/x", None, "at QoS 0 it is not kept"));
+    let mut raw = Raw::session(&house, "reader", true);
+    raw.expect(&publish(0x3a, "local/s/x", Some(1), "1"));
+    raw.expect(&publish(0x3a, "local/s/x", Some(2), "3"));
+    raw.settled();
+    // A clean session ends the kept one.
+    drop(Raw::connected(&house, "reader"));
+    Raw::session(&house, "reader", false).settled();
+}
+
+#[test]
+fn a_newer_client_of_the_same_name_takes_over_the_session() {
+    let house = House::new();
+    let mut first = Raw::session(&house, "twin", false);
+    first.subscribed("local/t", 1);
+    let mut second = Raw::session(&house, "twin", true);
+    first.closed();
+    let mut writer = Raw::connected(&house, "writer");
+    writer.say(&publish(0x30, "local/t", None, "x"));
+    second.expect(&publish(0x30, "local/t", None, "x"));
+}
+
+#[test]
+fn a_will_is_read_out_unless_the_client_says_goodbye() {
+    let house = House::new();
+    let mut reader = Raw::connected(&house, "reader");
+    reader.subscribed("local/will/#", 1);
+    let with_will = |name: &str, flags, keep_alive| {
+        let mut raw = Raw::open(&house);
+        let topic = format!("local/will/{name}");
+        raw.say(&connect(CLEAN | flags, keep_alive, &[name.as_bytes(), topic.as_bytes(), b"gone"]));
+        raw.expect(&CONNACK);
+        raw
+    };
+    // Said goodbye; broke off; broke the protocol; fell silent.
+    let mut polite = with_will("polite", 0x04, 0);
+    polite.say(&DISCONNECT);
+    polite.closed();
+    drop(with_will("broke", 0x0c, 0));
+    reader.expect(&publish(0x32, "local/will/broke", Some(1), "gone"));
+    with_will("wrong", 0x04, 0).say(&[0xf0, 0]);
+    reader.expect(&publish(0x30, "local/will/wrong", None, "gone"));
+    let mut silent = with_will("silent", 0x2c, 1);
+    silent.closed();
+    reader.expect(&publish(0x32, "local/will/silent", Some(2), "gone"));
+    let mut late = Raw::connected(&house, "late");
+    late.subscribed("local/will/silent", 0);
+    late.expect(&publish(0x31, "local/will/silent", None, "gone"));
+}
+
+#[test]
+fn retained_messages_are_replaced_taken_away_and_marked() {
+    let house = House::new();
+    let mut writer = Raw::connected(&house, "writer");
+    let mut early = Raw::connected(&house, "early");
+    early.subscribed("local/r", 0);
+    for payload in ["old", "new"] {
+        writer.say(&publish(0x31, "local/r", None, payload));
+        early.expect(&publish(0x30, "local/r", None, payload));
+    }
+    let mut late = Raw::connected(&house, "late");
+    late.subscribed("local/r", 0);
+    late.expect(&publish(0x31, "local/r", None, "new"));
+    // Subscribed again, it is sent again.
+    late.subscribed("local/r", 0);
+    late.expect(&publish(0x31, "local/r", None, "new"));
+    writer.say(&publish(0x31, "local/r", None, ""));
+    early.expect(&publish(0x30, "local/r", None, ""));
+    let mut last = Raw::connected(&house, "last");
+    last.subscribed("local/r", 0);
+    last.settled();
+}
+
+#[test]
+fn rights_are_those_of_the_json_door() {
+    let house = House::with(airgate_tests::Setup {
+        extra: "[[app]]\nuser = \"65534\"\npublish = [\"user/#\", \"local/#\"]\nsubscribe = [\"user/get\", \"local/#\"]\nrate = \"5/s\"\n",
+        ..airgate_tests::Setup::default()
+    });
+    let opened = std::process::Command::new("chmod").args(["-R", "a+rwX"]).arg(house.path("")).status().unwrap();
+    assert!(opened.success());
+    let nobody = |args: &[&str]| {
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "timeout", "20"]);
+        let program = args[0];
+        command.arg(program).arg("--unix").arg(house.path("mqtt.sock")).args(&args[1..]);
+        airgate_tests::run(&mut command)
+    };
+    assert!(nobody(&["mosquitto_pub", "-t", "user/update", "-q", "1", "-m", "granted"]).status.success());
+    let sub = nobody(&["mosquitto_sub", "-t", "user/#", "-E", "-q", "1"]);
+    assert!(String::from_utf8_lossy(&sub.stderr).contains("denied") || !sub.status.success(), "{sub:?}");
+    assert!(house.log().contains("user 65534 may not subscribe to user/#"));
+    nobody(&["mosquitto_pub", "-t", "/sys/x", "-q", "1", "-m", "not granted"]);
+    assert!(house.log().contains("user 65534 may not publish to /sys/x"));
+    house.all_arrive("user/update", &["granted".into()]);
+    Door::open(&house.socket()).ask_ok(json!({"op": "publish", "topic": "user/update", "payload": "root may"}));
+}
+
+#[test]
+fn the_table_of_statements_names_tests_that_there_are() {
+    let sources = [
+        include_str!("mqtt_conformance.rs"),
+        include_str!("mqtt_door.rs"),
+        include_str!("mqtt_clients.rs"),
+        include_str!("../../crates/airgate/src/local/mqtt/read.rs"),
+        include_str!("../../crates/airgate/src/local/mqtt/window.rs"),
+        include_str!("../../crates/airgate/src/router/tests.rs"),
+        include_str!("../../crates/airgate/src/router/trie.rs"),
+    ];
+    let rows = include_str!("../../docs/mqtt.md").lines().filter(|line| line.starts_with("| ") && line.contains('`'));
+    let mut named = 0;
+    for name in rows.flat_map(|row| row.split('`').skip(1).step_by(2)) {
+        let function = format!("fn {name}(");
+        assert!(sources.iter().any(|source| source.contains(&function)), "there is no test {name}");
+        named += 1;
+    }
+    assert!(named > 30);
+}
