@@ -2,8 +2,8 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, PATIENCE};
-use serde_json::json;
+use airgate_tests::{Door, House, PATIENCE, eventually};
+use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 
@@ -316,6 +316,53 @@ fn rights_are_those_of_the_json_door() {
     assert!(house.log().contains("user 65534 may not publish to /sys/x"));
     house.all_arrive("user/update", &["granted".into()]);
     Door::open(&house.socket()).ask_ok(json!({"op": "publish", "topic": "user/update", "payload": "root may"}));
+}
+
+#[test]
+fn a_call_of_the_cloud_is_answered_by_the_client_that_got_it() {
+    let house = House::new();
+    house.program();
+    let mut raw = Raw::connected(&house, "worker");
+    raw.subscribed("$thing/service/reboot", 0);
+    let topic = |path: &str| format!("/sys/a1EndToEnd0/861551056421746/rrpc/{path}");
+    let request =
+        json!({"id": "1", "version": "1.0", "method": "thing.service.reboot", "params": {"in_s": 3}}).to_string();
+    eventually("the device listens", || {
+        let publish = json!({
+            "do": "publish", "product_key": "a1EndToEnd0", "device_name": "861551056421746",
+            "topic": topic("request/2001"), "qos": 1, "payload": request,
+        });
+        (house.cloud.ask(&publish)["delivery"] == "sent").then_some(())
+    });
+    let mut head = [0; 2];
+    raw.0.read_exact(&mut head).unwrap();
+    assert_eq!(head[0], 0x30);
+    let mut length = usize::from(head[1] & 0x7f);
+    if head[1] >= 0x80 {
+        let mut high = [0; 1];
+        raw.0.read_exact(&mut high).unwrap();
+        length += usize::from(high[0]) << 7;
+    }
+    let mut body = vec![0; length];
+    raw.0.read_exact(&mut body).unwrap();
+    let asked = String::from_utf8(body[2..].to_vec()).unwrap();
+    let call: Value = serde_json::from_str(asked.strip_prefix("$thing/service/reboot").unwrap()).unwrap();
+    assert_eq!(call["params"], json!({"in_s": 3}));
+    let answers = format!("local/airgate/answer/{}", call["call"].as_str().unwrap());
+    raw.say(&publish(0x32, &answers, Some(1), r#"{"data":{"accepted":true}}"#));
+    raw.expect(&[0x40, 2, 0, 1]);
+    let response = eventually("the answer is in the cloud", || {
+        house.cloud.arrived().into_iter().find(|message| message["topic"] == topic("response/2001"))
+    });
+    let response: Value = serde_json::from_str(response["payload"].as_str().unwrap()).unwrap();
+    assert_eq!((&response["code"], &response["data"]), (&json!(200), &json!({"accepted": true})));
+    // Nobody answers another's, and an answer is a JSON object.
+    let mut other = Raw::connected(&house, "other");
+    other.say(&publish(0x32, &answers, Some(1), r#"{"data":{}}"#));
+    other.expect(&[0x40, 2, 0, 1]);
+    eventually("it is not taken", || house.log().contains("answer is not taken").then_some(()));
+    other.say(&publish(0x32, &answers, Some(1), "nonsense"));
+    other.closed();
 }
 
 #[test]

@@ -47,12 +47,12 @@ fn every_answer_and_event_is_what_a_daemon_writes() {
         let value = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
         assert_eq!(value(&written), value(example.as_bytes()), "no field more and none less");
     }
-    let all = ["call", "dropped", "hello", "lagged", "link", "message", "ota", "sent", "sms"];
+    let all = ["budget", "call", "dropped", "hello", "lagged", "link", "message", "ota", "sent", "sms"];
     assert_eq!(events.iter().map(String::as_str).collect::<Vec<_>>(), all);
     // Whoever adds an event adds it here and to the documentation.
     let _ = |event: Event| match event {
         Event::Hello(_) | Event::Message(_) | Event::Sent { .. } | Event::Dropped(_) | Event::Link(_) => {}
-        Event::Lagged { .. } | Event::Ota(_) | Event::Call(_) | Event::Sms(_) => {}
+        Event::Lagged { .. } | Event::Ota(_) | Event::Call(_) | Event::Sms(_) | Event::Budget(_) => {}
     };
 }
 

@@ -24,6 +24,7 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
 }
 
 async fn run(loaded: Loaded) -> Result<(), Fail> {
+    service::raise_file_limit();
     for notice in &loaded.notices {
         tracing::warn!("configuration: {notice}");
     }

@@ -1,5 +1,6 @@
 //! What a program asks of the cloud itself, and its answers to what the cloud asks.
 
+use super::Door;
 use super::connection::{Answered, Connection};
 use super::rights::Use;
 use airgate_proto::{Answer, Ask, Code, Device, Done, Event, Id, Refusal, Reply};
@@ -52,21 +53,31 @@ impl Connection {
     }
 
     pub(super) fn give_answer(&mut self, id: Id, call: String, answer: Answer) {
-        if !self.calls.has(&call) {
-            return self.reply(&Reply::Refused(not_taken(id, AnswerRefused::Unknown)));
-        }
-        let answer = match answer {
-            Answer::Data { code, data } => dialogue::Answer::Data { code, data },
-            Answer::Payload(payload) => dialogue::Answer::Payload(payload),
-        };
-        let cloud = self.door.cloud.clone();
+        let answering = self.door.answer(&self.calls, call, answer);
         self.pending.push(Box::pin(async move {
-            let reply = match cloud.answer(call, answer).await {
+            let reply = match answering.await {
                 Ok(()) => Reply::Ok(Done::new(id)),
                 Err(why) => Reply::Refused(not_taken(id, why)),
             };
             Answered { reply, confirm: None }
         }));
+    }
+}
+
+impl Door {
+    /// Hands on a program's answer to one of the calls that it was handed.
+    pub(super) fn answer(
+        &self,
+        calls: &Calls,
+        call: String,
+        answer: Answer,
+    ) -> impl Future<Output = Result<(), AnswerRefused>> + use<> {
+        let (known, cloud) = (calls.has(&call), self.cloud.clone());
+        let answer = match answer {
+            Answer::Data { code, data } => dialogue::Answer::Data { code, data },
+            Answer::Payload(payload) => dialogue::Answer::Payload(payload),
+        };
+        async move { if known { cloud.answer(call, answer).await } else { Err(AnswerRefused::Unknown) } }
     }
 }
 

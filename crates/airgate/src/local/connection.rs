@@ -225,8 +225,11 @@ impl Connection {
 
     async fn publish(&mut self, id: Id, publish: Publish) {
         let confirm = publish.confirm;
-        let allowed = self.door.in_rate(&self.caller).map_err(|pause| self.door.too_fast(&self.caller, pause));
-        let message = match allowed.and_then(|()| self.door.outgoing(&self.caller, publish)) {
+        let counted = |way| match self.door.in_rate(&self.caller) {
+            Ok(()) => Ok(way),
+            Err(pause) => Err(self.door.too_fast(&self.caller, pause)),
+        };
+        let message = match self.door.outgoing(&self.caller, publish).and_then(counted) {
             Ok(Way::Up(message)) => message,
             Ok(Way::Local(message)) => {
                 self.door.router.publish(message, false).await;

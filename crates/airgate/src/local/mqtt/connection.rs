@@ -4,11 +4,12 @@ use super::read;
 use super::seat::Seat;
 use super::window::{Window, name};
 use crate::local::Door;
+use crate::local::cloud::Calls;
 use crate::local::publish::{Way, not_accepted};
 use crate::local::rights::Caller;
-use crate::router::{Account, Item, Mailbox, ProgramId, Taken};
+use crate::router::{ANNOUNCED, Account, Item, Mailbox, ProgramId, Taken, announcement};
 use airgate_proto::topic::{self, TopicError};
-use airgate_proto::{Event, Qos};
+use airgate_proto::{Event, Op, Qos, parse_line};
 use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -17,6 +18,7 @@ use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{
     Packet, PubAck, Publish, SubAck, Subscribe, SubscribeFilter, SubscribeReasonCode, UnsubAck, Unsubscribe,
 };
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
@@ -69,6 +71,8 @@ pub(super) struct Connection {
     /// In the order in which they came. [MQTT-4.6.0-2]
     accepting: FuturesOrdered<Accepting>,
     window: Window,
+    /// What this client may answer.
+    calls: Calls,
     out: BytesMut,
     lagged: u64,
 }
@@ -96,6 +100,7 @@ impl Connection {
             paused: None,
             accepting: FuturesOrdered::new(),
             window: Window::new(),
+            calls: Calls::default(),
             out: BytesMut::new(),
             lagged: 0,
         }
@@ -194,6 +199,9 @@ impl Connection {
             return refused(format!("a PUBLISH to {:?}: {error}", publish.topic));
         }
         let number = (publish.qos != QoS::AtMostOnce).then_some(publish.pkid);
+        if let Some(call) = publish.topic.strip_prefix(ANNOUNCED).and_then(|rest| rest.strip_prefix("answer/")) {
+            return self.answer(call, &publish.payload, number);
+        }
         let pause = self.door.charge(&self.caller);
         if !pause.is_zero() {
             self.paused = Some(Instant::now() + pause);
@@ -215,6 +223,28 @@ impl Connection {
             // [MQTT-3.3.5-2]
             Err(refusal) => return refused(format!("{}; {}", refusal.message, refusal.hint)),
         }
+        Ok(())
+    }
+
+    /// The answer to a call has the fields of the operation `answer` at the other door.
+    fn answer(&mut self, call: &str, payload: &[u8], number: Option<u16>) -> Result<(), End> {
+        let mut request: Map<String, Value> = match serde_json::from_slice(payload) {
+            Ok(fields) => fields,
+            Err(error) => return refused(format!("an answer to the call {call} that is no JSON object: {error}")),
+        };
+        request.extend([("id".into(), 0.into()), ("op".into(), "answer".into()), ("call".into(), call.into())]);
+        let answering = match parse_line(Value::Object(request).to_string().as_bytes()).map(|request| request.op) {
+            Ok(Op::Answer { call, answer }) => self.door.answer(&self.calls, call, answer),
+            Ok(_) => return refused("an answer that is none"),
+            Err(refusal) => return refused(format!("an answer to the call {call}: {}", refusal.message)),
+        };
+        let (program, call) = (self.id.0, call.to_owned());
+        self.accepting.push_back(Box::pin(async move {
+            if let Err(why) = answering.await {
+                tracing::warn!(program, call, "an MQTT client's answer is not taken: {why}");
+            }
+            Ok(number)
+        }));
         Ok(())
     }
 
@@ -276,6 +306,13 @@ impl Connection {
                 );
             }
         };
+        if let Event::Call(call) = &item.parcel.event
+            && let Some((message, _)) = announcement(&item.parcel.event)
+        {
+            // It is worth something now or never.
+            self.calls.note(&item.parcel.event);
+            self.say(&Packet::Publish(Publish::new(&call.topic, QoS::AtMostOnce, message.payload)));
+        }
         if let Event::Message(message) = &item.parcel.event {
             let mut publish = Publish::from_bytes(&message.topic, QoS::AtMostOnce, message.payload.clone().into());
             publish.retain = item.retained;

@@ -1,0 +1,141 @@
+//! Programs that do at the doors what no program should: others are served, and memory stays bounded.
+//!
+//! `AIRGATE_ABUSE=N` makes everything N times as large.
+
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+use airgate_tests::{Door, House, eventually};
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+
+fn scale() -> usize {
+    std::env::var("AIRGATE_ABUSE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
+}
+
+/// What the daemon holds in memory, in bytes.
+fn resident(house: &House) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", house.daemon_pid())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() * 1024
+}
+
+fn descriptors(house: &House) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", house.daemon_pid())).unwrap().count()
+}
+
+fn mqtt(house: &House) -> UnixStream {
+    UnixStream::connect(house.path("mqtt.sock")).unwrap()
+}
+
+#[test]
+fn a_line_without_end_is_refused_once_and_costs_no_memory() {
+    let house = House::new();
+    let mut program = Door::open(&house.socket());
+    let before = resident(&house);
+    let junk = vec![b'x'; 1 << 20];
+    for _ in 0..64 * scale() {
+        program.send_raw(&junk);
+    }
+    program.send_raw(b"\n");
+    assert_eq!(program.event(|answer| answer["ok"] == false)["code"], "line_too_long");
+    program.ask_ok(json!({"op": "ping"}));
+    let grown = resident(&house).saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes more");
+}
+
+#[test]
+fn a_packet_that_is_announced_too_long_closes_the_connection_at_once() {
+    let house = House::new();
+    let mut raw = mqtt(&house);
+    raw.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01a").unwrap();
+    raw.read_exact(&mut [0; 4]).unwrap();
+    raw.write_all(&[0x30, 0xff, 0xff, 0xff, 0x7f]).unwrap();
+    assert_eq!(raw.read(&mut [0; 1]).unwrap_or(0), 0);
+    assert!(house.log().contains("a packet of 268435455 bytes"));
+}
+
+#[test]
+fn a_program_that_never_reads_loses_its_own_messages_and_nobody_elses() {
+    let house = House::new();
+    let mut slow = Door::open(&house.socket());
+    slow.ask_ok(json!({"op": "subscribe", "filter": "local/flood"}));
+    let mut quick = Door::open(&house.socket());
+    quick.ask_ok(json!({"op": "subscribe", "filter": "local/flood"}));
+    // Half a request and half a packet that never go on.
+    let mut halves = [UnixStream::connect(house.socket()).unwrap(), mqtt(&house)];
+    halves.iter_mut().for_each(|half| half.write_all(b"\x10").unwrap());
+    let before = resident(&house);
+    let payload = "x".repeat(1000);
+    let messages = 4000 * scale();
+    for number in 0..messages {
+        quick.publish("local/flood", &format!("{number} {payload}"));
+        let message = quick.event(|event| event["event"] == "message" || event["event"] == "lagged");
+        assert!(message["payload"].as_str().unwrap().starts_with(&format!("{number} ")), "{message}");
+    }
+    let grown = resident(&house).saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes more");
+    let mut seen = 0;
+    let missed = loop {
+        let event = slow.event(|event| event["event"] == "message" || event["event"] == "lagged");
+        if event["event"] == "lagged" {
+            break event["missed"].as_u64().unwrap() as usize;
+        }
+        seen += 1;
+    };
+    assert_eq!(seen + missed, messages, "what is missing is counted");
+    assert_eq!(slow.status()["programs"]["lagged"], missed);
+}
+
+#[test]
+fn a_thousand_programs_are_connected_at_once_and_served() {
+    let house = House::new();
+    let before = resident(&house);
+    let count = 900;
+    let mut programs: Vec<Door> = (0..count / 2).map(|_| Door::open(&house.socket())).collect();
+    let mut clients: Vec<UnixStream> = (0..count / 2).map(|_| mqtt(&house)).collect();
+    for (number, client) in clients.iter_mut().enumerate() {
+        let name = format!("{number:04}");
+        client.write_all(&[b"\x10\x10\x00\x04MQTT\x04\x02\x00\x00\x00\x04", name.as_bytes()].concat()).unwrap();
+        client.write_all(b"\x82\x0c\x00\x01\x00\x07local/x\x00").unwrap();
+        client.read_exact(&mut [0; 4 + 5]).unwrap();
+    }
+    for program in &mut programs {
+        program.ask_ok(json!({"op": "subscribe", "filter": "local/x"}));
+    }
+    programs[0].publish("local/x", "to all");
+    for program in &mut programs {
+        assert_eq!(program.message("local/x")["payload"], "to all");
+    }
+    for client in &mut clients {
+        let mut message = [0; 2 + 9 + 6];
+        client.read_exact(&mut message).unwrap();
+        assert!(message.ends_with(b"to all"));
+    }
+    assert_eq!(programs[0].status()["programs"]["connected"], count);
+    let each = resident(&house).saturating_sub(before) / count;
+    assert!(each < 40 << 10, "{each} bytes each");
+}
+
+#[test]
+fn coming_publishing_and_going_leaves_nothing_behind() {
+    let house = House::new();
+    let cycle = |number: usize| {
+        let mut program = Door::open(&house.socket());
+        program.publish("local/cycle", &number.to_string());
+        let mut client = mqtt(&house);
+        client.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01a\x30\x0a\x00\x07local/ax\xe0\x00").unwrap();
+        client.read_to_end(&mut Vec::new()).unwrap();
+    };
+    (0..100).for_each(cycle);
+    let (memory, open) = (resident(&house), descriptors(&house));
+    (0..500 * scale()).for_each(cycle);
+    let mut last = Door::open(&house.socket());
+    eventually("all have left", || (last.status()["programs"]["connected"] == 1).then_some(()));
+    drop(last);
+    let grown = resident(&house).saturating_sub(memory);
+    assert!(grown < 4 << 20, "{grown} bytes more");
+    eventually("all is closed", || (descriptors(&house) <= open + 1).then_some(()));
+    let nobody: Value = Door::open(&house.socket()).status();
+    assert_eq!(nobody["programs"]["away"], 0);
+}
