@@ -308,7 +308,7 @@ impl Link {
     /// refuses: no rung helps against those.
     pub fn fault(&self) -> Option<Fault> {
         let o = &self.observed;
-        if self.desired.session.is_none() || self.refused {
+        if self.desired.session.is_none() {
             return None;
         }
         if !o.answers || o.set_up < SETUP.len() {
@@ -320,7 +320,8 @@ impl Link {
         if !o.attached {
             return Some(Fault::NoNetwork);
         }
-        (!matches!(o.stage, Stage::Up(_))).then_some(Fault::NoSession)
+        let missing = !matches!(o.stage, Stage::Up(_)) && !self.refused;
+        missing.then_some(Fault::NoSession)
     }
 
     /// Carries out what a rung of the recovery ladder says, before anything else.

@@ -137,6 +137,19 @@ fn a_failed_attempt_is_told_once_and_not_tried_again() {
 }
 
 #[test]
+fn after_a_refusal_a_missing_session_is_no_fault_but_silence_and_a_lost_network_are() {
+    let mut bench = Bench::new();
+    bench.link.want(wanted(1, &[]));
+    let refused = Failure::Refused(Refusal::Error);
+    bench.run_with(|step| matches!(step, Step::Connect(_)).then(|| Err(refused.clone())));
+    assert_eq!(bench.link.fault(), None, "the broker has spoken");
+    bench.link.on_urc(&Urc::BearerLost, bench.now);
+    assert_eq!(bench.link.fault(), Some(Fault::NoNetwork));
+    bench.link.answers(false);
+    assert_eq!(bench.link.fault(), Some(Fault::Silent), "it hangs, whatever the broker said before");
+}
+
+#[test]
 fn a_new_desire_wins_over_a_session_that_is_up() {
     let mut bench = Bench::online(&[]);
     bench.link.want(wanted(2, &[]));

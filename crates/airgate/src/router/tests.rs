@@ -1,3 +1,5 @@
+//! The router and its table, as programs and the cloud see them.
+
 use super::*;
 use proptest::prelude::*;
 
