@@ -88,7 +88,7 @@ fn a_program_that_never_reads_loses_its_own_messages_and_nobody_elses() {
 }
 
 #[test]
-fn a_thousand_programs_are_connected_at_once_and_served() {
+fn nine_hundred_programs_are_connected_at_once_and_served() {
     let house = House::new();
     let before = resident(&house);
     let count = 900;
