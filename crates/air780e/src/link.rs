@@ -308,9 +308,7 @@ impl Link {
     /// refuses: no rung helps against those.
     pub fn fault(&self) -> Option<Fault> {
         let o = &self.observed;
-        if self.desired.session.is_none() {
-            return None;
-        }
+        self.desired.session.as_ref()?;
         if !o.answers || o.set_up < SETUP.len() {
             return Some(Fault::Silent);
         }
