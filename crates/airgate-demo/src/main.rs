@@ -13,6 +13,7 @@ use airgate_sim::cloud::{self, Cloud, Devices, Qos};
 use airgate_sim::modem::engine::Setup;
 use airgate_sim::modem::{self, Modem};
 use clap::Parser;
+use serde_json::json;
 use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
@@ -149,7 +150,7 @@ async fn program(socket: &Path, cloud: &Cloud, duration: Duration) -> Result<Sum
                     summary.received += 1;
                     println!("receive  {}  {}", message.topic, String::from_utf8_lossy(&message.payload));
                 }
-                Event::Link(link) => println!("link     {:?}", link.state),
+                Event::Link(link) => println!("link     {}", json!(link.state).as_str().unwrap_or_default()),
                 other => println!("event    {other:?}"),
             },
             () = sleep_until(if publishing { end } else { end + PATIENCE }) => {}
