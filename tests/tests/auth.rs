@@ -37,6 +37,116 @@ fn the_imei_is_the_device_name_when_none_is_given() {
     assert_eq!((&found["port"], &found["tls"]), (&json!(1883), &json!(false)));
 }
 
+/// The vectors: what other clients sent, and what independent HMACs computed.
+fn vectors(file: &str) -> Vec<Value> {
+    let path = format!("{}/../crates/iotcloud/tests/vectors/{file}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// `[cloud]` with these keys; those without a value are left out.
+fn section(keys: &[(&str, Option<String>)]) -> String {
+    let keys = keys.iter().filter_map(|(key, value)| Some(format!("{key} = {}\n", value.as_ref()?)));
+    format!("[cloud]\nprovider = \"aliyun\"\n{}", keys.collect::<String>())
+}
+
+fn quoted(value: &Value) -> Option<String> {
+    value.as_str().map(|text| Value::from(text).to_string())
+}
+
+/// The keys for a host of the platform, or for any other.
+fn place(host: &Value) -> [(&'static str, Option<String>); 3] {
+    let host = host.as_str().unwrap_or_default();
+    let id = host.strip_suffix(".mqtt.iothub.aliyuncs.com");
+    let region = host.split_once(".iot-as-mqtt.").and_then(|(_, rest)| rest.strip_suffix(".aliyuncs.com"));
+    let other = (id.or(region).is_none() && !host.is_empty()).then_some(host);
+    let text = |text: &str| format!("{text:?}");
+    [("instance_id", id.map(text)), ("region", region.map(text)), ("host", other.map(text))]
+}
+
+#[test]
+fn sign_ins_of_other_clients_are_reproduced_from_the_same_settings() {
+    for v in vectors("aliyun-direct") {
+        let (parsed, flags) = (&v["parsed"], &v["parsed"]["extensions"]);
+        let config = section(
+            &[
+                &[
+                    ("product_key", quoted(&parsed["productKey"])),
+                    ("device_name", quoted(&parsed["deviceName"])),
+                    ("device_secret", quoted(&v["signKey"])),
+                    ("client_id", quoted(&parsed["clientIdBase"])),
+                    ("sign_method", quoted(&v["signMethod"])),
+                    ("tls", Some((flags["securemode"] == "2").to_string())),
+                    ("port", v["port"].as_u64().map(|port| port.to_string())),
+                ],
+                &place(&v["host"])[..],
+            ]
+            .concat(),
+        );
+        let found = auth(&config, &["--timestamp", flags["timestamp"].as_str().unwrap()]);
+        let told = |key: &str| found[key].as_str().unwrap().to_owned();
+        let id = &v["id"];
+        assert!(told("password").eq_ignore_ascii_case(v["expected"].as_str().unwrap()), "{id}");
+        assert_eq!(found["username"], v["username"], "{id}");
+        assert!(told("client_id").starts_with(&format!("{}|", parsed["clientIdBase"].as_str().unwrap())), "{id}");
+        if let Some(host) = v["host"].as_str() {
+            assert!(told("host").eq_ignore_ascii_case(host), "{id}: {found}");
+        }
+        assert!(v["port"].is_null() || v["port"] == found["port"], "{id}: {found}");
+    }
+}
+
+#[test]
+fn sign_ins_of_the_modules_own_library_are_reproduced_to_the_letter() {
+    for v in vectors("clouds-aliyun") {
+        let inputs = &v["inputs"];
+        let tls = inputs["tls"].as_bool().unwrap_or(false);
+        let config = section(&[
+            ("product_key", quoted(&inputs["product_key"])),
+            ("device_name", quoted(&inputs["device_name"])),
+            ("device_secret", quoted(&inputs["device_secret"])),
+            ("client_id", quoted(&inputs["client_id"])),
+            ("method", quoted(&inputs["signmethod"])),
+            ("tls", Some(tls.to_string())),
+        ]);
+        let found = auth(&config, &["--timestamp", inputs["timestamp"].as_str().unwrap()]);
+        for key in ["client_id", "username", "password"] {
+            assert_eq!(found[key], v["expected"][key], "{}", v["id"]);
+        }
+        assert_eq!(found["port"], if tls { 8883 } else { 1883 }, "{}", v["id"]);
+    }
+}
+
+#[test]
+fn registrations_of_other_clients_are_reproduced_from_the_same_settings() {
+    for v in vectors("aliyun-register") {
+        let auth_type = match v["mode"].as_str() {
+            Some("register") => "register",
+            Some("regnwl") => "register_no_prereg",
+            _ => continue,
+        };
+        let (parsed, flags) = (&v["parsed"], &v["parsed"]["extensions"]);
+        let config = section(&[
+            ("product_key", quoted(&parsed["productKey"])),
+            ("device_name", quoted(&parsed["deviceName"])),
+            ("product_secret", quoted(&v["signKey"])),
+            ("auth", Some(format!("{auth_type:?}"))),
+            ("client_id", quoted(&parsed["clientIdBase"])),
+            ("sign_method", quoted(&v["signMethod"])),
+            ("instance_id", quoted(&flags["instanceId"])),
+        ]);
+        let found = auth(&config, &["--random", flags["random"].as_str().unwrap()]);
+        let id = &v["id"];
+        assert!(found["password"].as_str().unwrap().eq_ignore_ascii_case(v["expected"].as_str().unwrap()), "{id}");
+        assert_eq!(found["username"], v["username"], "{id}");
+        let client_id = found["client_id"].as_str().unwrap();
+        for flag in ["authType", "random", "signmethod", "instanceId"] {
+            let theirs = flags[flag].as_str().map(|value| format!("{flag}={value}"));
+            assert!(theirs.is_none_or(|flag| client_id.contains(&flag)), "{id}: {client_id}");
+        }
+        assert_eq!((&found["port"], &found["tls"]), (&json!(8883), &json!(true)), "{id}");
+    }
+}
+
 #[test]
 fn any_broker_is_told_as_it_was_given() {
     let config = "[cloud]\nprovider = \"mqtt\"\nhost = \"broker.example\"\nclient_id = \"me\"\nusername = \"u\"\npassword = \"p\"\ntls = false\n";

@@ -87,7 +87,7 @@ fn aliyun(config: &config::Cloud, device: &config::Aliyun, name: &str) -> Result
         port: config.port,
         https_host: device.register_host.clone(),
         secure_mode: SecureMode::default(),
-        client_id: None,
+        client_id: device.client_id.clone(),
     })?;
     let place = device.instance_id.clone().unwrap_or_else(|| device.region.clone());
     let key = Key {
@@ -128,6 +128,7 @@ fn aliyun_config(
     built.host = config.host.clone();
     built.port = config.port;
     built.keepalive_s = config.keepalive_s;
+    built.client_id.clone_from(&device.client_id);
     built.custom_rrpc = device.custom_rrpc;
     built
 }

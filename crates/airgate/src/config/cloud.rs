@@ -56,6 +56,8 @@ pub struct Aliyun {
     pub region: String,
     /// The device.
     pub device_name: DeviceName,
+    /// The free part of the client ID; `None`: product key and device name.
+    pub client_id: Option<String>,
     /// How it proves that it is the one.
     pub auth: AliyunAuth,
     /// The hash of its signature.

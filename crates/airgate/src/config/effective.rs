@@ -190,6 +190,7 @@ impl List {
                 aliyun.register_host.as_ref().map(|(host, port)| format!("{host}:{port}")),
             );
         }
+        self.some("cloud.client_id", aliyun.client_id.as_deref());
         self.set("cloud.custom_rrpc", aliyun.custom_rrpc);
         self.set(secret, MASK);
         self.set(

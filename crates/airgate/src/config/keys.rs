@@ -55,7 +55,7 @@ pub(super) const CLOUD: &[Key] = &[
     Key::new("sign_method", Kind::Word(&["hmacsha256", "hmacsha1", "hmacmd5"]))
         .also(&["method", "signmethod", "signMethod"])
         .only(ALIYUN),
-    Key::new("client_id", Kind::Text).also(&["clientId"]).only(MQTT),
+    Key::new("client_id", Kind::Text).also(&["clientId"]).only(&["aliyun", "mqtt"]),
     Key::new("username", Kind::Text).also(&["userName"]).only(MQTT),
     Key::new("password", Kind::Secret).only(MQTT),
     Key::new("password_file", Kind::Path).only(MQTT),

@@ -114,10 +114,10 @@ fn from_text(kind: &Kind, text: &str) -> Result<ValueKind, Fault> {
 }
 
 fn word(kind: &Kind, words: &[&str], text: &str) -> Result<ValueKind, Fault> {
-    if words.contains(&text) {
-        return Ok(ValueKind::String(text.to_owned()));
-    }
     let lower = text.to_ascii_lowercase();
+    if words.contains(&lower.as_str()) {
+        return Ok(ValueKind::String(lower));
+    }
     let near = words.iter().map(|word| (strsim::osa_distance(word, &lower), word)).min();
     let hint = near.filter(|(distance, _)| *distance <= 2).map(|(_, word)| format!("did you mean {word:?}?"));
     Err(Fault { hint, ..bad(format!("must be {}, and it is {text:?}", kind.expected())) })

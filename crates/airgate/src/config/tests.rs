@@ -82,7 +82,7 @@ fn in_effect(provider: &str, without: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn every_key_is_among_the_settings_in_effect() {
-    const MQTT: &[&str] = &["client_id", "username", "password", "topic_prefix"];
+    const MQTT: &[&str] = &["username", "password", "topic_prefix"];
     const ALIYUN: &[&str] = &[
         "product_key",
         "instance_id",

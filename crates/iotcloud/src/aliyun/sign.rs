@@ -121,3 +121,36 @@ pub(super) fn root_of(port: u16) -> Root {
         _ => Root::AliyunIot,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Source: unit test of things-go/aliyun-iot, package `infra`; sub-devices: what the SDKs for Python and Node sent.
+    #[test]
+    fn signatures_are_those_of_other_implementations() {
+        let sub = "clientIda1SubDevPk0.sub-01|lan=Python,_v=2.2.1,_ss=1|deviceNamesub-01productKeya1SubDevPk0timestamp1795410510346";
+        let added = "clientIda1SubDevPk0&sub-01deviceNamesub-01productKeya1SubDevPk0timestamp1795410534453";
+        let product = "deviceNamesub-01productKeya1SubDevPk0randomuusY6Yh4g6pGm1L";
+        let secret = "SubSecret0123456789abcdef";
+        for (method, key, message, expected) in [
+            (SignMethod::HmacMd5, "thinkgos", "thinkgos", "ed9dc7baf84a9740a3ceb6f1f26bfb4f"),
+            (
+                SignMethod::HmacSha256,
+                "thinkgos",
+                "thinkgos",
+                "e9403e3a615fad72d1dd1fe90c225cbec4ba81a03e5474d91a72844d2218954f",
+            ),
+            (SignMethod::HmacSha256, secret, sub, "b49e52995ff9d69b7042cbd3959a2cbd73caa43ae7107d0700c1d6d31e4850e1"),
+            (SignMethod::HmacSha1, secret, added, "75559ef4595d2fb7e6b1866e4990f44f00966e42"),
+            (
+                SignMethod::HmacSha256,
+                secret,
+                product,
+                "5506fe88b3deae02e519a5d854f38267cab16f747bd9afd40fd9a3e0cbd112a0",
+            ),
+        ] {
+            assert!(method.sign(&Secret::new(key), message).expose().eq_ignore_ascii_case(expected), "{message}");
+        }
+    }
+}

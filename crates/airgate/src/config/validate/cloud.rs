@@ -143,6 +143,7 @@ fn aliyun(raw: raw::Cloud, findings: &mut Findings, credentials: &Credentials) -
         instance_id: raw.instance_id,
         region: raw.region.unwrap_or_else(|| REGION.to_owned()),
         device_name,
+        client_id: raw.client_id,
         auth: auth?,
         sign_method,
         register_by,
@@ -172,12 +173,22 @@ fn register_host(text: &str, findings: &mut Findings) -> Option<(String, u16)> {
     }
 }
 
+/// What would break a topic or the user name is refused. The platform's own rule (4 to 32 ASCII letters, digits and
+/// `-_@.:`) is told only: names outside of it are in use.
+///
 /// Source: Aliyun IoT Platform, limits of products and devices.
 fn check_device_name(name: &str, findings: &mut Findings) {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_@.:".contains(&b);
-    if !(4..=32).contains(&name.len()) || !name.bytes().all(allowed) {
+    let (length, punctuation) = (name.chars().count(), "-_@.:");
+    if !(1..=32).contains(&length) || !name.chars().all(|c| c.is_alphanumeric() || punctuation.contains(c)) {
         let what = format!("`cloud.device_name` must be 4 to 32 letters, digits or - _ @ . : and it is {name:?}");
         findings.bad_value("cloud.device_name", what, "leave it out to use the module's IMEI");
+    } else if length < 4 || !name.is_ascii() {
+        let place = findings.place("cloud.device_name");
+        let what = format!(
+            "the console makes device names of 4 to 32 ASCII letters, digits and - _ @ . : and `cloud.device_name` is \
+             {name:?}: compare it"
+        );
+        findings.notice(NoticeKind::Suspicious, what, place);
     } else if name.len() == 15 && name.bytes().all(|b| b.is_ascii_digit()) && !luhn(name) {
         let place = findings.place("cloud.device_name");
         let what = format!(
