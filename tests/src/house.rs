@@ -15,6 +15,9 @@ const PRODUCT_SECRET: &str = "productsecret000";
 const DEVICE_NAME: &str = "861551056421746";
 const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
+/// Of the sensor that may stand behind the gateway.
+pub const SUB_DEVICE_SECRET: &str = "5ubdev1ce5ecret5ubdev1ce5ecret00";
+
 /// How a house differs from the usual one.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -26,6 +29,8 @@ pub struct Setup {
     pub profile: &'static str,
     /// Rate of the serial line; 0 is unthrottled.
     pub baud: u32,
+    /// Added to the section `cloud`.
+    pub cloud: &'static str,
     /// Added to the configuration.
     pub extra: &'static str,
     /// Keys of the section `cloud` under other names: ours, theirs.
@@ -53,6 +58,7 @@ impl Default for Setup {
             tls: Tls::Off,
             profile: "780e-v1161",
             baud: 0,
+            cloud: "",
             extra: "",
             spelling: &[],
             registers: None,
@@ -80,7 +86,9 @@ impl Cloud {
     fn new(dir: &Path) -> Self {
         let devices = format!(
             "[[product]]\nproduct_key = \"{PRODUCT_KEY}\"\nproduct_secret = \"{PRODUCT_SECRET}\"\ndynamic_registration = true\nkind = \"old_public\"\n\
-             [[device]]\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\ndevice_secret = \"{DEVICE_SECRET}\"\n"
+             [[device]]\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\ndevice_secret = \"{DEVICE_SECRET}\"\n\
+             [[product]]\nproduct_key = \"a1Sensor000\"\ndynamic_registration = true\n\
+             [[device]]\nproduct_key = \"a1Sensor000\"\ndevice_name = \"meter-1\"\ndevice_secret = \"{SUB_DEVICE_SECRET}\"\n"
         );
         std::fs::write(dir.join("devices.toml"), devices).unwrap();
         let mut cloud = Self {
@@ -120,6 +128,15 @@ impl Cloud {
         ask(&self.dir.join("console.sock"), request)
     }
 
+    /// What a person does in the web console to the device.
+    pub fn console(&self, mut call: Value) -> Value {
+        call["product_key"] = PRODUCT_KEY.into();
+        call["device_name"] = DEVICE_NAME.into();
+        let answer = self.ask(&call);
+        assert_eq!(answer["ok"], true, "{call}: {answer}");
+        answer
+    }
+
     /// What a person does in the web console: a message to the device.
     pub fn publish(&self, topic: &str, payload: &[u8]) {
         let topic = format!("/{PRODUCT_KEY}/{DEVICE_NAME}/{topic}");
@@ -135,11 +152,16 @@ impl Cloud {
 
     /// Waits until the device has subscribed to one of its topics in the present session.
     pub fn subscribed(&self, topic: &str) {
-        let topic = format!("/{PRODUCT_KEY}/{DEVICE_NAME}/{topic}");
+        self.subscribed_to(&format!("/{PRODUCT_KEY}/{DEVICE_NAME}/{topic}"));
+    }
+
+    /// The same for a filter in its long form.
+    pub fn subscribed_to(&self, filter: &str) {
+        let filter = Value::from(filter).to_string();
         eventually("the cloud knows of the subscription", || {
             let log = self.ask(&json!({"do": "log"})).to_string();
             let session = log.rfind("\"connected\"").map_or(log.as_str(), |at| log.get(at..).unwrap_or_default());
-            session.contains(&topic).then_some(())
+            session.contains(&filter).then_some(())
         });
     }
 
@@ -226,6 +248,7 @@ impl House {
             section += &format!("product_secret = \"{PRODUCT_SECRET}\"\nregister_by = \"{way}\"\n");
             section += &format!("register_host = \"localhost:{}\"\n", cloud.http_port);
         }
+        section += setup.cloud;
         for (ours, theirs) in setup.spelling {
             section = section.replace(&format!("\n{ours} = "), &format!("\n{theirs} = "));
         }

@@ -8,10 +8,12 @@
 
 mod door;
 mod house;
+mod interop;
 mod process;
 
 pub use door::Door;
-pub use house::{Cloud, House, Setup, Tls, base64, free_port};
+pub use house::{Cloud, House, SUB_DEVICE_SECRET, Setup, Tls, base64, free_port};
+pub use interop::{interop, interop_clients};
 pub use process::{Process, bin, eventually, run};
 
 /// How long anything may take that is expected to happen. Only a failing test waits so long.

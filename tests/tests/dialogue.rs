@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, eventually, free_port};
+use airgate_tests::{Door, House, SUB_DEVICE_SECRET, Setup, eventually, free_port};
 use serde_json::{Value, json};
 
 const PK: &str = "a1EndToEnd0";
@@ -113,23 +113,90 @@ fn remote_calls_are_answered_in_time_or_told_that_nobody_does() {
 }
 
 #[test]
+fn services_that_a_server_waits_for_are_answered_by_the_program_that_wants_them() {
+    let house = House::with(Setup { cloud: "custom_rrpc = true\n", ..Setup::default() });
+    let mut program = house.program();
+    for filter in ["$thing/service/reboot", "$rrpc/user/get"] {
+        program.ask_ok(json!({"op": "subscribe", "filter": filter}));
+    }
+    house.cloud.subscribed_to(&sys("thing/service/reboot"));
+    std::thread::scope(|scope| {
+        let asks = json!({"do": "service", "service": "reboot", "params": {"in_s": 3}, "sync": true});
+        let server = scope.spawn(|| house.cloud.console(asks));
+        let asked = call(&mut program, "$thing/service/reboot");
+        program.ask_ok(json!({"op": "answer", "call": asked["call"], "data": {"accepted": true}}));
+        let answer = server.join().unwrap();
+        let answer: Value = serde_json::from_str(answer["payload"].as_str().unwrap()).unwrap();
+        assert_eq!((&answer["code"], &answer["data"]), (&json!(200), &json!({"accepted": true})));
+    });
+    let topic = format!("/{PK}/{DN}/user/get");
+    house.cloud.subscribed_to(&format!("/ext/rrpc/+{topic}"));
+    std::thread::scope(|scope| {
+        let asks = json!({"do": "rrpc", "topic": topic, "payload": "ping"});
+        let server = scope.spawn(|| house.cloud.console(asks));
+        let asked = call(&mut program, "$rrpc/user/get");
+        assert_eq!(asked["payload"], "ping");
+        program.ask_ok(json!({"op": "answer", "call": asked["call"], "payload": "pong"}));
+        assert_eq!(server.join().unwrap()["payload"], "pong");
+    });
+}
+
+#[test]
+fn what_the_cloud_keeps_of_the_device_is_read_and_written() {
+    let house = House::new();
+    let mut program = house.program();
+    for filter in ["$thing/#", "$broadcast"] {
+        program.ask_ok(json!({"op": "subscribe", "filter": filter}));
+    }
+    house.cloud.subscribed_to(&sys("thing/service/property/set"));
+    house.cloud.console(json!({"do": "desired", "params": {"led": 1}}));
+    assert_eq!(call(&mut program, "$thing/service/property/set")["params"], json!({"led": 1}));
+    let mut ask = |method: &str, params: Value| {
+        program.ask_ok(json!({"op": "call", "method": method, "params": params}))["data"].clone()
+    };
+    let wanted = ask("thing.property.desired.get", json!(["led", "fan"]));
+    assert_eq!(wanted, json!({"led": {"value": 1, "version": 1}}));
+    ask("thing.property.desired.delete", json!({"led": {"version": 1}}));
+    assert_eq!(ask("thing.property.desired.get", json!(["led"])), json!({}));
+    let tags = json!([{"attrKey": "place", "attrValue": "cellar"}]);
+    ask("thing.deviceinfo.update", tags);
+    ask("thing.deviceinfo.delete", json!([{"attrKey": "place"}]));
+    let identity = json!({"productKey": PK, "deviceName": DN});
+    let reading = json!({"temperature": [{"value": 21.5, "time": 1_700_000_000_000_u64}]});
+    ask("thing.event.property.history.post", json!([{"identity": identity, "properties": [reading]}]));
+    ask("thing.event.property.batch.post", json!({"properties": reading, "events": {}}));
+    ask("thing.event.property.pack.post", json!({"properties": {"temperature": 21.5}, "subDevices": []}));
+
+    let none =
+        json!({"op": "call", "method": "thing.config.get", "params": {"configScope": "product", "getType": "file"}});
+    assert_eq!(program.ask(none.clone())["code"], "cloud_refused", "there is none yet");
+    let pushed = house.cloud.ask(&json!({"do": "config", "product_key": PK, "payload": "{\"rate\":5}"}));
+    assert_eq!(pushed["pushed"], 1, "{pushed}");
+    let config = call(&mut program, "$thing/config/push")["params"].clone();
+    assert_eq!((&config["configSize"], &config["getType"]), (&json!(10), &json!("file")));
+    assert_eq!(program.ask_ok(none)["data"], config);
+
+    let reached = house.cloud.ask(&json!({"do": "broadcast", "product_key": PK, "payload": "to all"}));
+    assert_eq!(reached["reached"], 1, "{reached}");
+    assert_eq!(program.message("$broadcast")["payload"], "to all");
+}
+
+#[test]
 fn shadow_replies_are_the_answer_and_its_pushes_are_messages() {
     let house = House::new();
     let mut program = house.program();
     program.ask_ok(json!({"op": "subscribe", "filter": "$shadow"}));
-    let control = json!({"method": "control", "payload": {"state": {"desired": {"led": 1}}}, "version": 2});
-    push(&house, &format!("/shadow/get/{PK}/{DN}"), &control);
-    let message = program.message("$shadow");
-    let pushed: Value = serde_json::from_str(message["payload"].as_str().unwrap()).unwrap();
+    house.cloud.subscribed_to(&format!("/shadow/get/{PK}/{DN}"));
+    house.cloud.console(json!({"do": "shadow", "desired": {"led": 1}}));
+    let pushed: Value = serde_json::from_str(program.message("$shadow")["payload"].as_str().unwrap()).unwrap();
     assert_eq!(pushed["payload"]["state"]["desired"]["led"], 1);
-
-    program.send_raw(b"{\"id\":\"s\",\"op\":\"shadow\",\"document\":{\"method\":\"get\"}}\n");
-    assert_eq!(arrived(&house, &format!("/shadow/update/{PK}/{DN}")), json!({"method": "get"}));
-    let state =
-        json!({"method": "reply", "payload": {"status": "success", "state": {"reported": {"led": 0}}}, "timestamp": 1});
-    push(&house, &format!("/shadow/get/{PK}/{DN}"), &state);
-    let answer = program.event(|line| line["id"] == "s");
-    assert_eq!(answer["data"]["state"]["reported"]["led"], 0, "{answer}");
+    let mut ask = |document: Value| program.ask(json!({"op": "shadow", "document": document}));
+    let update = json!({"method": "update", "state": {"reported": {"led": 1}}, "version": 2});
+    assert_eq!(ask(update.clone())["ok"], true);
+    let again = ask(update);
+    assert_eq!(again["code"], "cloud_refused", "the version must grow: {again}");
+    let whole = ask(json!({"method": "get"}));
+    assert_eq!(whole["data"]["state"]["reported"]["led"], 1, "{whole}");
 }
 
 #[test]
@@ -137,19 +204,41 @@ fn sub_device_signs_in_and_its_properties_go_up_under_its_own_name() {
     let house = House::new();
     let mut program = house.program();
     let device = json!({"product_key": "a1Sensor000", "device_name": "meter-1"});
-    let secret = "5ubdev1ce5ecret5ubdev1ce5ecret00";
-    let login = json!({"id": "l", "op": "device_login", "device": device, "device_secret": secret});
-    program.send_raw(format!("{login}\n").as_bytes());
-    let topic = format!("/ext/session/{PK}/{DN}/combine/login");
-    let asked = arrived(&house, &topic);
-    assert_eq!(asked["params"]["deviceName"], "meter-1");
-    assert!(asked["params"]["sign"].as_str().is_some_and(|sign| sign.len() == 64));
-    push(&house, &format!("{topic}_reply"), &json!({"id": asked["id"], "code": 6401, "message": "no topo"}));
-    let refused = program.event(|line| line["id"] == "l");
+    let with_secret = |op: &str| json!({"op": op, "device": device, "device_secret": SUB_DEVICE_SECRET});
+    let refused = program.ask(with_secret("device_login"));
     assert_eq!(refused["code"], "cloud_refused");
     assert!(refused["message"].as_str().unwrap().contains("add it first"), "{refused}");
+    let registered = program.ask_ok(json!({"op": "device_register", "device": device}));
+    assert!(registered["data"].to_string().contains(SUB_DEVICE_SECRET), "{registered}");
+    program.ask_ok(with_secret("device_add"));
+    program.ask_ok(with_secret("device_login"));
+    assert_eq!(program.ask_ok(json!({"op": "device_list"}))["data"][0]["deviceName"], "meter-1");
+
     program.ask_ok(json!({"op": "property", "params": {"kwh": 7}, "device": device}));
-    assert!(!house.log().contains(secret));
+    let topic = "/sys/a1Sensor000/meter-1/thing/event/property/post";
+    assert_eq!(arrived(&house, topic)["params"], json!({"kwh": 7}));
+    let live = program.ask_ok(json!({"op": "property", "params": {"kwh": 8}, "device": device, "wait": true}));
+    assert_eq!(live["data"], json!({}), "the cloud's reply finds its way, too");
+
+    program.ask_ok(json!({"op": "subscribe", "filter": "$device/#"}));
+    house.cloud.subscribed_to("/sys/a1Sensor000/meter-1/thing/service/property/set");
+    let mut set = json!({"do": "set", "params": {"relay": 1}});
+    set["product_key"] = device["product_key"].clone();
+    set["device_name"] = device["device_name"].clone();
+    assert_eq!(house.cloud.ask(&set)["delivery"], "sent");
+    let asked = call(&mut program, "$device/a1Sensor000/meter-1/thing/service/property/set");
+    assert_eq!(asked["params"], json!({"relay": 1}));
+    program.ask_ok(json!({"op": "answer", "call": asked["call"]}));
+    assert_eq!(arrived(&house, "/sys/a1Sensor000/meter-1/thing/service/property/set_reply")["code"], 200);
+
+    house.cloud.ask(&json!({"do": "kick", "product_key": "a1Sensor000", "device_name": "meter-1"}));
+    let told = program.message("$device/a1Sensor000/meter-1/error");
+    assert!(told["payload"].as_str().unwrap().contains("427"), "{told}");
+    program.ask_ok(with_secret("device_login"));
+    program.ask_ok(json!({"op": "device_logout", "device": device}));
+    program.ask_ok(json!({"op": "device_delete", "device": device}));
+    assert_eq!(program.ask_ok(json!({"op": "device_list"}))["data"], json!([]));
+    assert!(!house.log().contains(SUB_DEVICE_SECRET));
 }
 
 #[test]
@@ -203,9 +292,9 @@ fn programs_are_told_the_time_of_the_cloud() {
 fn warnings_of_the_daemon_go_to_the_clouds_log_when_it_asks_for_them() {
     let house = House::new();
     let mut program = house.program();
-    let get = arrived(&house, &sys("thing/config/log/get"));
-    let on = json!({"getType": "content", "content": {"mode": 1}});
-    push(&house, &sys("thing/config/log/get_reply"), &json!({"id": get["id"], "code": 200, "data": on}));
+    arrived(&house, &sys("thing/config/log/get"));
+    house.cloud.subscribed_to(&sys("thing/config/log/push"));
+    house.cloud.console(json!({"do": "log_upload", "on": true}));
     // Something to warn of: a message that cannot be read.
     push(&house, &format!("/ota/device/upgrade/{PK}/{DN}"), &json!({"code": "1000", "data": {"version": "9"}}));
     let lines = arrived(&house, &sys("thing/log/post"));

@@ -17,11 +17,14 @@
 use super::devices::{self, DeviceId, Product, Secret};
 use super::event::{Event, Journal};
 use super::faults::Faults;
+use super::gateway;
 use super::limits::Rates;
 use super::ota::Packages;
 use super::registration::{Denied, Mint, Registration};
 use super::session::Session;
+use super::shadow::Shadow;
 use super::sign_in::{Auth, SignIn};
+use super::thing::{Configuration, Desired};
 use super::traffic::RequestError;
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
@@ -82,6 +85,8 @@ pub(super) enum Input {
 pub(super) enum Output {
     /// Send a packet.
     Send(ConnId, Packet),
+    /// Send nothing on the connection for a while.
+    Hold(ConnId, Duration),
     /// Close the connection after what was sent before.
     Close(ConnId),
     /// Tell those who watch.
@@ -124,6 +129,15 @@ pub(super) struct Device {
     pub(super) rates: Rates,
     /// Module to version, as last reported.
     pub(super) versions: BTreeMap<String, String>,
+    /// Switched off in the console: it may not sign in.
+    pub(super) disabled: bool,
+    /// The gateway that it stands behind.
+    pub(super) gateway: Option<DeviceId>,
+    /// The gateway that it is signed in through.
+    pub(super) via: Option<DeviceId>,
+    pub(super) shadow: Shadow,
+    pub(super) desired: BTreeMap<String, Desired>,
+    pub(super) wants_logs: bool,
 }
 
 /// The whole platform.
@@ -134,6 +148,10 @@ pub(super) struct Broker {
     pub(super) strict_instance: bool,
     pub(super) mint: Mint,
     pub(super) packages: Packages,
+    /// By product.
+    pub(super) configurations: HashMap<String, Configuration>,
+    /// When a product was last broadcast to.
+    pub(super) broadcasts: HashMap<String, Duration>,
     /// The ID of the last request to a device.
     pub(super) last_request: u32,
     pub(super) products: HashMap<String, Product>,
@@ -159,6 +177,8 @@ impl Broker {
             strict_instance: false,
             mint: Mint::default(),
             packages: Packages::default(),
+            configurations: HashMap::new(),
+            broadcasts: HashMap::new(),
             last_request: 0,
             products: known.products.iter().map(|p| (p.product_key.clone(), p.clone())).collect(),
             devices,
@@ -212,6 +232,9 @@ impl Broker {
                 connection.deadline = now + signed_in.patience;
                 let device = signed_in.device.clone();
                 self.traffic(now, conn, &device, packet);
+                if self.faults.weather.kicks() {
+                    self.close(conn, "kicked on a bad day");
+                }
             }
         }
     }
@@ -250,6 +273,9 @@ impl Broker {
         if !device.rates.connects.admit(now) && self.limits {
             return Err((ServiceUnavailable, "more than 5 connects within a minute".to_owned()));
         }
+        if device.disabled {
+            return Err((BadUserNamePassword, "the device is disabled".to_owned()));
+        }
         let secret = match sign_in.auth {
             Auth::Token => device.tokens.get(&sign_in.cid),
             _ => device.secret.as_ref(),
@@ -285,7 +311,41 @@ impl Broker {
         // Texts alone: this cannot fail.
         let payload = serde_json::to_vec(&credentials).unwrap_or_default();
         self.send(conn, Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, false)));
-        self.send(conn, Packet::Publish(Publish::new(registration.kind.topic(), QoS::AtMostOnce, payload)));
+        for answer in self.faults.answers(id, payload) {
+            for answer in self.faults.weather.payloads(answer.into()) {
+                let publish = Publish::from_bytes(registration.kind.topic(), QoS::AtMostOnce, answer);
+                self.send(conn, Packet::Publish(publish));
+            }
+        }
+    }
+
+    /// Switches a device off or on again.
+    pub(super) fn disable(&mut self, now: Duration, id: &DeviceId, off: bool) -> Result<(), RequestError> {
+        let device = self.devices.get_mut(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
+        device.disabled = off;
+        if let Some(conn) = device.online.filter(|_| off) {
+            self.close(conn, "the device is disabled");
+        }
+        if off {
+            self.throw_sub_out(now, id, gateway::SWITCHED_OFF);
+        }
+        Ok(())
+    }
+
+    /// Gives a device another secret, as the console's "reset the secret" does; it stays connected.
+    pub(super) fn set_secret(&mut self, id: &DeviceId, secret: &str) -> Result<(), RequestError> {
+        let device = self.devices.get_mut(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
+        device.secret = Some(secret.into());
+        Ok(())
+    }
+
+    /// Switches a product's dynamic registration on or off; false when there is no such product.
+    pub(super) fn switch_registration(&mut self, product_key: &str, on: bool) -> bool {
+        let product = self.products.get_mut(product_key);
+        product.is_some_and(|product| {
+            product.dynamic_registration = on;
+            true
+        })
     }
 
     /// Lets a device register again; its secret stays as it is.
@@ -297,6 +357,7 @@ impl Broker {
 
     fn accept(&mut self, now: Duration, conn: ConnId, connect: &Connect, sign_in: &SignIn) {
         let id = &sign_in.device;
+        self.throw_sub_out(now, id, gateway::ELSEWHERE);
         if let Some(older) = self.devices.get(id).and_then(|device| device.online) {
             self.close(older, "kicked by the same device");
         }
@@ -309,6 +370,7 @@ impl Broker {
         let mut session = kept.unwrap_or_default();
         session.persistent = persistent;
         session.system_topics = sign_in.system_topics;
+        session.custom_calls = sign_in.custom_calls;
         let again = session.send_again();
         device.session = Some(session);
         device.activated = true;
@@ -348,6 +410,7 @@ impl Broker {
             device.online = None;
             device.session.take_if(|session| !session.persistent);
         }
+        self.subs_gone(&id);
         self.tell(Event::Disconnected { device: id, why: why.to_owned() });
     }
 
@@ -361,6 +424,9 @@ impl Broker {
     }
 
     pub(super) fn send(&mut self, conn: ConnId, packet: Packet) {
+        if let Some(delay) = self.faults.weather.delay() {
+            self.outputs.push(Output::Hold(conn, delay));
+        }
         self.outputs.push(Output::Send(conn, packet));
     }
 

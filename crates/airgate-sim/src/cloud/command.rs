@@ -38,6 +38,12 @@ pub struct Args {
     /// The platform's rates: 5 connects a minute, 30 and 10 messages a second up, 50 down
     #[arg(long, value_enum, default_value = "on")]
     limits: Limits,
+    /// Bad days as the section `soak` of the devices file says, or of the usual kind: refused, slow, thrown out, lost, garbled
+    #[arg(long)]
+    soak: bool,
+    /// Which bad days, and which secrets are handed out; another at each start when absent
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
     /// Refuse registrations whose instanceId is not that of the product
     #[arg(long)]
     strict_instance: bool,
@@ -52,11 +58,16 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::from_default_env());
     let _ = log.try_init();
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut devices = Devices::load(&args.devices)?;
+    if args.soak {
+        devices.soak.get_or_insert_default();
+    }
     let cloud = Cloud::start(Options {
         listen: args.listen,
         tls_listen: args.tls_listen,
         http_listen: args.http_listen,
-        devices: Devices::load(&args.devices)?,
+        devices,
+        seed: args.seed,
         console: args.console,
         ca_file: args.ca_file,
         limits: args.limits == Limits::On,

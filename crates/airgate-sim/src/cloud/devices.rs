@@ -20,9 +20,12 @@
 //! module = "default"
 //! version = "1.1.0"
 //! file = "/path/of/the/package"
+//!
+//! [soak]                          # bad days: see `soak.rs`
 //! ```
 
 use super::ota::Package;
+use super::soak::Soak;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -58,6 +61,11 @@ impl Secret {
     /// The bytes that key the HMAC: the text as it is, not decoded.
     pub(super) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// The text itself, for the device that it belongs to.
+    pub(super) fn text(&self) -> &str {
+        &self.0
     }
 }
 
@@ -142,6 +150,9 @@ pub struct Devices {
     /// Packages to push.
     #[serde(default)]
     pub ota: Vec<Package>,
+    /// Bad days.
+    #[serde(default)]
+    pub soak: Option<Soak>,
 }
 
 /// What is wrong with a devices file.
@@ -189,6 +200,7 @@ impl Devices {
                 activated: false,
             }],
             ota: Vec::new(),
+            soak: None,
         }
     }
 
@@ -215,6 +227,9 @@ impl Devices {
     /// Whether all names can be names, are unique, and refer to what exists.
     pub(super) fn check(&self) -> Result<(), DevicesError> {
         let wrong = |what: String| Err(DevicesError::Contradiction(what));
+        if let Some(share) = self.soak.as_ref().and_then(Soak::mistake) {
+            return wrong(format!("[soak] {share} must be between 0 and 1"));
+        }
         let mut products = HashSet::new();
         for product in &self.products {
             let key = &product.product_key;

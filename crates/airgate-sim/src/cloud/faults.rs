@@ -1,6 +1,7 @@
-//! Faults that a test puts in: refused connects, an outage, lost PUBACKs.
+//! Faults that a test puts in: refused connects, an outage, lost PUBACKs, spoilt answers to registrations; and bad days.
 
 use super::devices::DeviceId;
+use super::soak::Weather;
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 
 /// The next connects to be refused.
@@ -17,6 +18,22 @@ pub(super) struct Faults {
     refuse: Vec<Refuse>,
     outage: bool,
     lost_pubacks: u32,
+    answers: Option<(Answers, u32)>,
+    pub(super) weather: Weather,
+}
+
+/// What becomes of the answers to registrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answers {
+    /// They never come.
+    Lost,
+    /// Each comes twice.
+    Doubled,
+    /// They are cut short.
+    Malformed,
+    /// They name another device.
+    OtherDevice,
 }
 
 impl Faults {
@@ -35,9 +52,32 @@ impl Faults {
         self.lost_pubacks = count;
     }
 
+    /// The answers to the next `count` registrations are spoilt.
+    pub(super) fn spoil_answers(&mut self, how: Answers, count: u32) {
+        self.answers = Some((how, count));
+    }
+
+    /// What is sent in answer to a registration of `device`, in place of `answer`.
+    pub(super) fn answers(&mut self, device: &DeviceId, answer: Vec<u8>) -> Vec<Vec<u8>> {
+        match &mut self.answers {
+            Some((how, count)) if *count > 0 => {
+                *count -= 1;
+                let name = format!("\"deviceName\":\"{}\"", device.device_name);
+                let text = String::from_utf8_lossy(&answer).into_owned();
+                match how {
+                    Answers::Lost => Vec::new(),
+                    Answers::Doubled => vec![answer.clone(), answer],
+                    Answers::Malformed => vec![answer.get(..answer.len() / 2).unwrap_or_default().to_vec()],
+                    Answers::OtherDevice => vec![text.replace(&name, "\"deviceName\":\"somebody\"").into_bytes()],
+                }
+            }
+            _ => vec![answer],
+        }
+    }
+
     /// The code by which this connect is to be refused; uses one refusal up. `device` is none if it could not be told.
     pub(super) fn refuse_connect(&mut self, device: Option<&DeviceId>) -> Option<ConnectReturnCode> {
-        if self.outage {
+        if self.outage || self.weather.refuses() {
             return Some(ConnectReturnCode::ServiceUnavailable);
         }
         self.refuse.retain(|refuse| refuse.count > 0);

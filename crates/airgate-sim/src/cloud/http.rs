@@ -2,6 +2,7 @@
 //!
 //! HTTP/1.1 as clients of the platform use it: a head, a body of known length, one answer after another.
 
+use super::broker::Broker;
 use super::registration_http;
 use super::server::{PATIENCE, Shared};
 use bytes::{Buf, Bytes, BytesMut};
@@ -161,15 +162,20 @@ fn answer(shared: &Shared, request: &Request) -> Response {
             Response::new("200 OK", "application/json;charset=utf-8", body)
         }
         (_, "/auth/register/device") => Response::error("405 Method Not Allowed"),
-        ("GET", path) => {
-            let index = path.strip_prefix("/ota/").and_then(|index| index.parse().ok());
-            match index.and_then(|index| shared.with(|broker, _| broker.packages.bytes(index))) {
-                Some(bytes) => download(bytes, request.range.as_deref()),
-                None => Response::error("404 Not Found"),
-            }
-        }
+        ("GET", path) => match shared.with(|broker, _| file(broker, path)) {
+            Some(bytes) => download(bytes, request.range.as_deref()),
+            None => Response::error("404 Not Found"),
+        },
         _ => Response::error("404 Not Found"),
     }
+}
+
+/// The package at `/ota/{index}`, or the configuration at `/config/{product key}`.
+fn file(broker: &Broker, path: &str) -> Option<Bytes> {
+    if let Some(product_key) = path.strip_prefix("/config/") {
+        return broker.configurations.get(product_key).map(|configuration| configuration.content.clone());
+    }
+    broker.packages.bytes(path.strip_prefix("/ota/")?.parse().ok()?)
 }
 
 /// A file, or the range of it that is asked for: `bytes=FIRST-LAST`, `bytes=FIRST-`, `bytes=-COUNT`. Of a range that

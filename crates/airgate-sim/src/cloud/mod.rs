@@ -2,13 +2,14 @@
 //!
 //! Offered: direct authentication (hmacmd5, hmacsha1, hmacsha256), registration over MQTT (`register`, `regnwl`, and
 //! then `connwl` to sign in) and over HTTPS (`POST /auth/register/device`), one connection per device, QoS 0 and 1,
-//! sessions with a queue, the system topics by `_ss=1`, the platform's limits, TCP and TLS; the clock, the answers to
-//! property and event posts, tags and logs, version reports. Packages are pushed after a version report that differs,
-//! given when asked for, and served at `https://HTTP/ota/…`, ranges included.
+//! sessions with a queue, the system topics by `_ss=1`, the platform's limits, TCP and TLS; the clock, the thing model
+//! (posts, events, services, desired properties, tags), the shadow, remote configuration, log upload, remote calls,
+//! broadcasts, gateways with their sub-devices, version reports. Packages are pushed after a version report that
+//! differs, given when asked for, and served at `https://HTTP/ota/…`, ranges included. Bad days by a seed: `soak.rs`.
 //!
-//! Not offered: answers to desired values, configuration and shadow, gateways, packages over MQTT, MQTT 3.1 and 5. Of
+//! Not offered: packages and file uploads over MQTT, the script of a product for raw data, MQTT 5, X.509 and PSK. Of
 //! several devices that registered under one name without a list, one is connected at a time: what the platform does
-//! is not documented.
+//! is not documented. The time stamp of a signature is signed but not compared with a clock, as the SDKs' prove it is.
 //!
 //! # The console
 //! `--console SOCKET` opens a Unix socket that takes one JSON object a line and answers each by one line, either
@@ -19,22 +20,36 @@
 //! | `{"do":"publish","product_key":"…","device_name":"…","topic":"…","payload":"…","qos":1}`; `payload_b64` for bytes; `qos` is 0 when absent | `delivery`: `sent`, `queued`, `offline`, `not_subscribed` |
 //! | `{"do":"received"}`, `{"do":"received","since":SEQ}` | `messages` with `seq` above SEQ: `seq`, `product_key`, `device_name`, `topic`, `payload` or (not UTF-8) `payload_b64`, `qos`, `dup`, `at_ms`; `count` since the start. The last 65 536 are kept |
 //! | `{"do":"log"}` | `events`: the last 1000 connects, refusals, disconnects, subscriptions, version reports, dropped messages |
-//! | `{"do":"devices"}` | `devices`: `product_key`, `device_name`, `online`, `activated`, `versions`, `subscriptions`, `unacknowledged` |
-//! | `{"do":"kick","product_key":"…","device_name":"…"}` | `was_online` |
+//! | `{"do":"devices"}` | `devices`: `product_key`, `device_name`, `online`, `activated`, `versions`, `subscriptions`, `unacknowledged`, `gateway` and `via` of a sub-device, `tokens`: how many were handed out |
+//! | `{"do":"kick","product_key":"…","device_name":"…"}` | `was_online`; a sub-device is signed out of its gateway |
 //! | `{"do":"ota","product_key":"…","device_name":"…","module":"…","version":"…","file":"PATH"}`; without `device_name` for all, `module` is `default` when absent | `pushed`: how many devices it went to at once: those online that reported another version. Others get it after their next report |
 //! | `{"do":"set","product_key":"…","device_name":"…","params":{…}}` | sets properties: `id` of the request, `delivery` as above; the reply is among `received` |
-//! | `{"do":"service","product_key":"…","device_name":"…","service":"…","params":{…}}` | calls a service without waiting: the same |
+//! | `{"do":"service","product_key":"…","device_name":"…","service":"…","params":{…}}` | calls a service without waiting: the same; with `"sync":true` it is a remote call, and the answer is waited for as with `rrpc` |
+//! | `{"do":"rrpc","product_key":"…","device_name":"…","payload":"…"}`, with `topic` (`/PK/DN/user/…`) on a topic of the device's own, which needs `ext=1` | calls the device and waits for its answer, 8 s unless `timeout_ms` says otherwise: the message as with `received` |
+//! | `{"do":"broadcast","product_key":"…","payload":"…"}`; with `topic` on `/broadcast/PK/topic`, for those that subscribed | `reached`: how many devices |
+//! | `{"do":"desired","product_key":"…","device_name":"…","params":{…}}` | wants values of properties and sets them: `delivery` |
+//! | `{"do":"shadow","product_key":"…","device_name":"…"}`, with `desired` (an object) to want a state | `shadow`, `delivery` |
+//! | `{"do":"config","product_key":"…","payload":"…"}` | the configuration of a product: `pushed` to how many devices |
+//! | `{"do":"log_upload","product_key":"…","device_name":"…","on":true}` | asks for the log of a device: `delivery` |
+//! | `{"do":"disable","product_key":"…","device_name":"…","on":true}` | switches a device off, or on again with `false` |
+//! | `{"do":"secret","product_key":"…","device_name":"…","device_secret":"…"}` | gives a device another secret |
+//! | `{"do":"registration","product_key":"…","on":true}` | the switch of dynamic registration |
 //! | `{"do":"reset","product_key":"…","device_name":"…"}` | the device counts as never activated and may register again; its secret stays |
 //! | `{"do":"refuse","count":N,"code":C}`, with `product_key` and `device_name` for one device | the next N connects get CONNACK C (1 to 5) |
 //! | `{"do":"outage","on":true}` | all connections end, and until `"on":false` every connect gets CONNACK 3 |
 //! | `{"do":"lose_pubacks","count":N}` | the next N PUBACKs are not sent; the messages count as arrived |
+//! | `{"do":"spoil_answers","how":"lost","count":N}` | the answers to the next N registrations over MQTT are `lost`, `doubled`, `malformed`, or for an `other_device` |
+//! | `{"do":"soak","profile":{"kick":0.01,…}}` | bad days from now on, as in the devices file; none when `profile` is absent |
 
+mod alink;
 mod broker;
+mod calls;
 mod command;
 pub(crate) mod console;
 mod devices;
 mod event;
 mod faults;
+mod gateway;
 mod http;
 mod limits;
 mod ota;
@@ -43,7 +58,10 @@ mod registration_http;
 mod server;
 mod service;
 mod session;
+mod shadow;
 mod sign_in;
+mod soak;
+mod thing;
 mod tls;
 mod topic;
 mod traffic;
@@ -54,6 +72,7 @@ pub use command::{Args, run};
 pub use devices::{Device, DeviceId, Devices, DevicesError, InstanceKind, Product, Secret};
 pub use event::{Event, Received};
 pub use ota::Package;
+pub use soak::Soak;
 pub use tls::TlsError;
 pub use traffic::{Delivery, RequestError};
 
@@ -84,6 +103,8 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
     /// Whether the platform's rates hold: 5 connects a minute, 30 and 10 messages a second up, 50 down.
     pub limits: bool,
+    /// Draws the bad days of `Devices::soak` and the secrets that are handed out; none: another at each start.
+    pub seed: Option<u64>,
     /// Whether a registration must name the instance of its product by `instanceId`.
     pub strict_instance: bool,
 }
@@ -99,6 +120,7 @@ impl Default for Options {
             console: None,
             ca_file: None,
             limits: true,
+            seed: None,
             strict_instance: false,
         }
     }
@@ -155,6 +177,11 @@ impl Cloud {
         let shared = {
             let mut broker = Broker::new(&options.devices, options.limits);
             broker.strict_instance = options.strict_instance;
+            // Other secrets after each start: what a client kept from an earlier one must not do by accident.
+            let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+            let seed = options.seed.unwrap_or_else(|| u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX));
+            broker.mint = registration::Mint::new(seed);
+            broker.faults.weather = soak::Weather::new(options.devices.soak.clone(), seed);
             broker.packages.serve_at(http);
             for package in options.devices.ota {
                 let file = package.file.clone();
@@ -230,7 +257,7 @@ impl Cloud {
     /// # Errors
     /// The device is unknown.
     pub fn kick(&self, product_key: &str, device_name: &str) -> Result<bool, RequestError> {
-        self.shared.with(|broker, _| broker.kick(&DeviceId::new(product_key, device_name)))
+        self.shared.with(|broker, now| broker.kick(now, &DeviceId::new(product_key, device_name)))
     }
 
     /// Makes a device count as never activated, so that it may register again; its secret stays.

@@ -65,6 +65,11 @@ impl Packages {
         self.address = Some(address);
     }
 
+    /// Where files are served.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
     /// Reads the file of a package and adds it.
     pub(super) fn add(&mut self, package: Package) -> std::io::Result<()> {
         let bytes = std::fs::read(&package.file)?;

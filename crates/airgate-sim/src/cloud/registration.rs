@@ -100,7 +100,7 @@ impl Mint {
     }
 
     /// 32 hexadecimal digits.
-    fn text(&mut self) -> String {
+    pub(super) fn text(&mut self) -> String {
         self.count += 1;
         let mut text = mac_sha256(&self.seed.to_string(), &self.count.to_string());
         text.truncate(32);

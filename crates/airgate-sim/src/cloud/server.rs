@@ -6,7 +6,6 @@
 use super::broker::{Broker, ConnId, Input, Output};
 use super::event::Event;
 use super::http;
-use super::registration::Mint;
 use super::wire::{Wire, WireError};
 use futures_util::{SinkExt, StreamExt};
 use rumqttc::mqttbytes::v4::Packet;
@@ -44,17 +43,22 @@ pub(super) struct Shared {
     pub(super) tasks: TaskTracker,
 }
 
+/// What a connection does next.
+#[derive(Debug)]
+enum Outgoing {
+    Send(Packet),
+    Wait(Duration),
+}
+
 struct State {
     broker: Broker,
-    outgoing: HashMap<ConnId, mpsc::Sender<Packet>>,
+    outgoing: HashMap<ConnId, mpsc::Sender<Outgoing>>,
     last_conn: u64,
 }
 
 impl Shared {
-    pub(super) fn new(mut broker: Broker) -> Arc<Self> {
+    pub(super) fn new(broker: Broker) -> Arc<Self> {
         let started_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        // Other secrets after each start: what a client kept from an earlier one must not do by accident.
-        broker.mint = Mint::new(u64::try_from(started_at.as_nanos()).unwrap_or(u64::MAX));
         Arc::new(Shared {
             state: Mutex::new(State { broker, outgoing: HashMap::new(), last_conn: 0 }),
             events: broadcast::Sender::new(EVENTS),
@@ -97,8 +101,14 @@ impl Shared {
 
     fn carry_out(&self, state: &mut State, now: Duration, output: Output) {
         match output {
+            Output::Hold(conn, delay) => {
+                // One that is full is cut off by the packet behind this.
+                if let Some(queue) = state.outgoing.get(&conn) {
+                    let _ = queue.try_send(Outgoing::Wait(delay));
+                }
+            }
             Output::Send(conn, packet) => {
-                if state.outgoing.get(&conn).is_some_and(|queue| queue.try_send(packet).is_err()) {
+                if state.outgoing.get(&conn).is_some_and(|queue| queue.try_send(Outgoing::Send(packet)).is_err()) {
                     // At once, so that the platform counts on nothing more being sent there.
                     state.broker.handle(now, conn, Input::Closed("the client does not read".to_owned()));
                 }
@@ -112,7 +122,7 @@ impl Shared {
         }
     }
 
-    fn open(&self, tls: bool) -> (ConnId, mpsc::Receiver<Packet>) {
+    fn open(&self, tls: bool) -> (ConnId, mpsc::Receiver<Outgoing>) {
         let (sender, receiver) = mpsc::channel(OUTGOING);
         let conn = {
             let mut state = self.lock();
@@ -183,8 +193,10 @@ async fn serve(shared: &Shared, stream: impl AsyncRead + AsyncWrite + Unpin, tls
     let why = exchange(shared, conn, &mut framed, &mut outgoing).await;
     shared.with(|broker, now| broker.handle(now, conn, Input::Closed(why)));
     let farewell = async {
-        while let Some(packet) = outgoing.recv().await {
-            framed.feed(packet).await?;
+        while let Some(next) = outgoing.recv().await {
+            if let Outgoing::Send(packet) = next {
+                framed.feed(packet).await?;
+            }
         }
         framed.close().await
     };
@@ -197,7 +209,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     shared: &Shared,
     conn: ConnId,
     framed: &mut Framed<S, Wire>,
-    outgoing: &mut mpsc::Receiver<Packet>,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
 ) -> String {
     loop {
         let Some(deadline) = shared.with(|broker, _| broker.deadline(conn)) else { return "closed".to_owned() };
@@ -211,8 +223,15 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                 Some(Err(error)) => Input::Malformed(error.to_string()),
                 None => return "TCP closed".to_owned(),
             },
-            packet = outgoing.recv() => {
-                let Some(packet) = packet else { return "closed".to_owned() };
+            next = outgoing.recv() => {
+                let packet = match next {
+                    Some(Outgoing::Send(packet)) => packet,
+                    Some(Outgoing::Wait(delay)) => {
+                        shared.stop.run_until_cancelled(tokio::time::sleep(delay)).await;
+                        continue;
+                    }
+                    None => return "closed".to_owned(),
+                };
                 match tokio::time::timeout_at(shared.at(deadline), framed.send(packet)).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(error)) => return error.to_string(),

@@ -1,8 +1,10 @@
-//! What the platform answers by itself: the clock, the thing model's posts, and the version reports it takes down.
+//! What the platform answers without a memory: the clock, the thing model's posts; and the version reports it takes down.
+//! What needs a memory is in `thing.rs`.
 //!
 //! Answers are written without blanks: the C SDK takes a value from right after its colon.
 //! They go out at QoS 0, as the documentation says of the clock and leaves open for the rest.
 
+use super::alink::{self, Fault, Request};
 use super::devices::DeviceId;
 use super::ota::DEFAULT_MODULE;
 use serde::{Deserialize, Serialize};
@@ -160,54 +162,17 @@ fn firmware(topic: &str, payload: &[u8]) -> Service {
     }
 }
 
-/// The envelope of a thing model message. Source: Alibaba Cloud IoT Platform, "Alink protocol".
-#[derive(Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    id: &'a RawValue,
-    #[serde(borrow, default)]
-    params: Option<&'a RawValue>,
-    #[serde(default)]
-    sys: Sys,
-}
-
-#[derive(Deserialize, Default)]
-struct Sys {
-    #[serde(default)]
-    ack: Option<u8>,
-}
-
-#[derive(Serialize)]
-struct EnvelopeReply<'a> {
-    code: u16,
-    data: serde_json::Map<String, serde_json::Value>,
-    /// As it came: some SDKs number, some have strings that are not numbers, all compare it byte for byte.
-    id: &'a RawValue,
-    message: &'a str,
-    method: &'a str,
-    version: &'a str,
-}
-
 fn post(topic: &str, method: &str, payload: &[u8]) -> Service {
-    let envelope: Envelope<'_> = match serde_json::from_slice(payload) {
-        Ok(envelope) => envelope,
-        // Without an id there is nothing to answer to: the platform writes code 6207 into its own log.
-        Err(error) => return Service::Refused(format!("6207, not an Alink request: {error}")),
+    let request = match Request::read(payload) {
+        Ok(request) => request,
+        Err(why) => return Service::Refused(why),
     };
-    if envelope.sys.ack == Some(0) {
+    if !request.wants_reply() {
         return Service::None;
     }
-    let is_object = envelope.params.is_some_and(|params| params.get().starts_with(['{', '[']));
-    let (code, message) = if is_object { (200, "success") } else { (460, "request parameter error") };
-    let answer = serde_json::to_vec(&EnvelopeReply {
-        code,
-        data: serde_json::Map::new(),
-        id: envelope.id,
-        message,
-        method: &method.replace('/', "."),
-        version: "1.0",
-    });
-    reply(format!("{topic}_reply"), answer)
+    let outcome = if request.has_params() { Ok(alink::nothing()) } else { Err(Fault::PARAMS) };
+    let payload = alink::reply(request.id, &method.replace('/', "."), outcome);
+    Service::Reply { topic: format!("{topic}_reply"), payload }
 }
 
 fn reply(topic: String, payload: serde_json::Result<Vec<u8>>) -> Service {

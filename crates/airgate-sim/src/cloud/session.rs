@@ -28,6 +28,8 @@ pub(super) struct Session {
     pub(super) persistent: bool,
     /// Has the system topics without subscribing them (`_ss=1`).
     pub(super) system_topics: bool,
+    /// Takes calls on topics of its own (`ext=1`).
+    pub(super) custom_calls: bool,
     filters: BTreeSet<String>,
     waiting: VecDeque<(Duration, Message)>,
     in_flight: VecDeque<(u16, Message)>,

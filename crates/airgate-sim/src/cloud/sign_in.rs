@@ -144,6 +144,8 @@ pub(super) struct SignIn {
     pub(super) auth: Auth,
     /// `_ss=1`: the device has the system topics without subscribing them.
     pub(super) system_topics: bool,
+    /// `ext=1`: it takes calls on topics of its own.
+    pub(super) custom_calls: bool,
     pub(super) cid: String,
 }
 
@@ -157,12 +159,14 @@ impl SignIn {
         if cid.chars().count() > MAX_CID {
             return Err(Refusal::ClientIdLong);
         }
-        // Client IDs in the field leave an empty flag before the last bar, or have a bar in a value: one bar goes.
+        // Client IDs in the field leave an empty flag before the last bar, have a bar in a value, or line ends and blanks
+        // between the flags (the elder SDK for Node): one bar goes, and what is blank around a flag.
+        let flags = flags.trim_end();
         let flags = flags.strip_suffix('|').unwrap_or(flags);
         let flag = |name: &str| {
             flags
                 .split(',')
-                .filter_map(|part| part.split_once('='))
+                .filter_map(|part| part.trim().split_once('='))
                 .find(|(key, _)| *key == name)
                 .map(|(_, value)| value)
         };
@@ -171,6 +175,7 @@ impl SignIn {
             device: DeviceId::new(product_key, device_name),
             auth: Auth::parse(&flag)?,
             system_topics: flag("_ss") == Some("1"),
+            custom_calls: flag("ext").and_then(|bits| bits.parse::<u32>().ok()).is_some_and(|bits| bits & 1 == 1),
             cid: cid.to_owned(),
         })
     }

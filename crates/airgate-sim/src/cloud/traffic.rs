@@ -1,11 +1,15 @@
 //! The platform without I/O, second part: messages and subscriptions, up and down, and what a test's console does.
 
+use super::alink;
 use super::broker::{Broker, ConnId, Message, Qos};
 use super::devices::DeviceId;
 use super::event::{Event, Received};
+use super::gateway;
 use super::service::{self, Service};
+use super::soak::Up;
 use super::topic::{self, Way};
 use super::wire::MAX_PAYLOAD;
+use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode, UnsubAck};
 use serde::Serialize;
@@ -13,6 +17,10 @@ use std::time::Duration;
 
 /// The most filters in one SUBSCRIBE. Source: Alibaba Cloud IoT Platform, "Limits".
 const MAX_FILTERS_AT_ONCE: usize = 8;
+
+/// The most bytes of a broadcast, and the time between two. Source: Alibaba Cloud IoT Platform, "Limits".
+const MAX_BROADCAST: usize = 64 * 1024;
+const BROADCAST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What became of a message to a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -46,6 +54,12 @@ pub enum RequestError {
     /// 1000 messages wait for the device already.
     #[error("1000 messages wait for {0} already")]
     QueueFull(DeviceId),
+    /// A broadcast of over 64 KiB.
+    #[error("a broadcast of {0} bytes; the platform takes 65536")]
+    BroadcastTooLarge(usize),
+    /// A second broadcast to a product within a minute.
+    #[error("the product was broadcast to within the last minute; --limits off lifts this")]
+    BroadcastTooSoon,
     /// The file of a package cannot be read.
     #[error("cannot read {file}: {error}")]
     File {
@@ -95,30 +109,36 @@ impl Broker {
         if publish.payload.len() > MAX_PAYLOAD {
             return self.close(conn, "a payload over 256 KiB");
         }
+        let speaker = self.speaker(id, &publish.topic, Way::Up);
         let Some(device) = self.devices.get_mut(id) else { return };
         let rate = if qos == QoS::AtMostOnce { &mut device.rates.up_qos0 } else { &mut device.rates.up_qos1 };
-        let dropped = if !topic::is_name(&publish.topic) {
-            Some("the topic is malformed or over 128 bytes")
-        } else if !topic::belongs(id, &publish.topic, Way::Up) {
-            Some("9236, not a topic this device may publish")
-        } else if !rate.admit(now) && self.limits {
-            Some("over the rate of messages up")
-        } else {
-            None
-        };
         let pkid = publish.pkid;
-        match dropped {
-            Some(why) => self.drop_message(id, publish.topic, why),
-            None => self.receive(now, id, publish),
+        let fate = self.faults.weather.message_up();
+        match speaker {
+            _ if fate == Up::Lost => return,
+            _ if !topic::is_name(&publish.topic) => {
+                self.drop_message(id, publish.topic, "the topic is malformed or over 128 bytes");
+            }
+            None => self.drop_message(id, publish.topic, "9236, not a topic this device may publish"),
+            Some(_) if !rate.admit(now) && self.limits => {
+                self.drop_message(id, publish.topic, "over the rate of messages up");
+            }
+            Some(speaker) => self.receive(now, &speaker, publish),
         }
-        if qos == QoS::AtLeastOnce && !self.faults.loses_puback() {
+        if qos == QoS::AtLeastOnce && fate == Up::Arrives && !self.faults.loses_puback() {
             self.send(conn, Packet::PubAck(PubAck::new(pkid)));
         }
     }
 
+    /// Whose topic or filter this is: the device's own, or that of a sub-device signed in through it.
+    fn speaker(&self, carrier: &DeviceId, topic: &str, way: Way) -> Option<DeviceId> {
+        std::iter::once(carrier).chain(self.subs(carrier)).find(|id| topic::belongs(id, topic, way)).cloned()
+    }
+
     fn receive(&mut self, now: Duration, id: &DeviceId, publish: Publish) {
         let Publish { topic, payload, qos, dup, .. } = publish;
-        let service = service::serve(id, &topic, &payload, now);
+        let kept = self.answer(now, id, &topic, &payload);
+        let service = kept.unwrap_or_else(|| service::serve(id, &topic, &payload, now));
         let message = self.journal.receive(Received {
             seq: 0,
             from: id.clone(),
@@ -171,13 +191,11 @@ impl Broker {
         service: &str,
         params: &serde_json::Value,
     ) -> Result<(u32, Delivery), RequestError> {
-        self.last_request = self.last_request.wrapping_add(1);
-        let request = self.last_request;
+        let request = self.next_request();
         let method = format!("thing.service.{}", service.replace('/', "."));
-        let payload =
-            serde_json::json!({"id": request.to_string(), "version": "1.0", "params": params, "method": method});
+        let payload = alink::request(request, &method, params);
         let topic = format!("/sys/{}/{}/thing/service/{service}", id.product_key, id.device_name);
-        let message = Message { topic, payload: payload.to_string().into(), qos: Qos::AtLeastOnce };
+        let message = Message { topic, payload: payload.into(), qos: Qos::AtLeastOnce };
         self.publish(now, id, message).map(|delivery| (request, delivery))
     }
 
@@ -193,7 +211,7 @@ impl Broker {
         for (index, filter) in subscribe.filters.iter().enumerate() {
             let allowed = index < MAX_FILTERS_AT_ONCE
                 && topic::is_filter(&filter.path)
-                && topic::belongs(id, &filter.path, Way::Down);
+                && self.speaker(id, &filter.path, Way::Down).is_some();
             let session = self.devices.get_mut(id).and_then(|device| device.session.as_mut());
             let granted = allowed && session.is_some_and(|session| session.subscribe(&filter.path));
             codes.push(if granted { SubscribeReasonCode::Success(filter.qos) } else { SubscribeReasonCode::Failure });
@@ -211,31 +229,50 @@ impl Broker {
         if message.payload.len() > MAX_PAYLOAD {
             return Err(RequestError::PayloadTooLarge(message.payload.len()));
         }
-        let device = self.devices.get_mut(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
+        let device = self.devices.get(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
+        // What is for a sub-device goes to its gateway.
+        let carrier = device.via.clone().unwrap_or_else(|| id.clone());
+        let Some(device) = self.devices.get_mut(&carrier) else { return Ok(Delivery::Offline) };
         if !device.rates.down.admit(now) && self.limits {
-            return Err(RequestError::TooFast(id.clone()));
+            return Err(RequestError::TooFast(carrier));
         }
         let Some(session) = &mut device.session else { return Ok(Delivery::Offline) };
         let wanted = session.subscribes(&message.topic)
             || topic::is_unasked(id, &message.topic)
             || session.system_topics && topic::is_system(id, &message.topic);
+        // Source: Alibaba Cloud IoT Platform, "Call a custom topic": for clients with `ext=1` alone.
+        let wanted = wanted && (session.custom_calls || !message.topic.starts_with("/ext/rrpc/"));
         if !wanted {
             return Ok(Delivery::NotSubscribed);
         }
         match (message.qos, device.online) {
             (Qos::AtMostOnce, None) => Ok(Delivery::Offline),
             (Qos::AtMostOnce, Some(conn)) => {
-                let publish = Publish::from_bytes(message.topic, QoS::AtMostOnce, message.payload);
-                self.send(conn, Packet::Publish(publish));
+                for payload in self.said(id, &message) {
+                    self.send(
+                        conn,
+                        Packet::Publish(Publish::from_bytes(message.topic.clone(), QoS::AtMostOnce, payload)),
+                    );
+                }
                 Ok(Delivery::Sent)
             }
             (Qos::AtLeastOnce, online) => {
                 if !session.keep(now, message) {
                     return Err(RequestError::QueueFull(id.clone()));
                 }
-                self.pump(now, id);
+                self.pump(now, &carrier);
                 Ok(if online.is_some() { Delivery::Sent } else { Delivery::Queued })
             }
+        }
+    }
+
+    /// What is sent of a message without acknowledgement: on bad days, of the platform's own words, not always just that.
+    fn said(&mut self, id: &DeviceId, message: &Message) -> Vec<Bytes> {
+        let weather = &mut self.faults.weather;
+        match topic::is_system(id, &message.topic) {
+            true if weather.drops_reply() => Vec::new(),
+            true => weather.payloads(message.payload.clone()),
+            false => vec![message.payload.clone()],
         }
     }
 
@@ -250,13 +287,68 @@ impl Broker {
     }
 
     /// Throws a device out; false when it was not connected.
-    pub(super) fn kick(&mut self, id: &DeviceId) -> Result<bool, RequestError> {
+    pub(super) fn kick(&mut self, now: Duration, id: &DeviceId) -> Result<bool, RequestError> {
         let device = self.devices.get(id).ok_or_else(|| RequestError::UnknownDevice(id.clone()))?;
-        let online = device.online;
-        if let Some(conn) = online {
-            self.close(conn, "kicked by the console");
+        match device.online {
+            Some(conn) => self.close(conn, "kicked by the console"),
+            None => return Ok(self.throw_sub_out(now, id, gateway::ELSEWHERE)),
         }
-        Ok(online.is_some())
+        Ok(true)
+    }
+
+    /// Calls a device and lets it answer: on its own topic, or on one that it subscribed for calls. What it answers on.
+    /// Source: Alibaba Cloud IoT Platform, "RRPC".
+    pub(super) fn call(
+        &mut self,
+        now: Duration,
+        id: &DeviceId,
+        topic: Option<&str>,
+        payload: Bytes,
+    ) -> Result<(String, Delivery), RequestError> {
+        let (call, DeviceId { product_key, device_name }) = (self.next_request(), id);
+        let (asked, answered) = match topic {
+            None => {
+                let at = |kind: &str| format!("/sys/{product_key}/{device_name}/rrpc/{kind}/{call}");
+                (at("request"), at("response"))
+            }
+            Some(topic) => {
+                let both = format!("/ext/rrpc/{call}{topic}");
+                (both.clone(), both)
+            }
+        };
+        let delivery = self.publish(now, id, Message { topic: asked, payload, qos: Qos::AtMostOnce })?;
+        Ok((answered, delivery))
+    }
+
+    /// To all devices of a product that are online, or to those that subscribed `topic`; to how many.
+    /// Source: Alibaba Cloud IoT Platform, "Broadcast": 64 KB, once a minute.
+    pub(super) fn broadcast(
+        &mut self,
+        now: Duration,
+        product_key: &str,
+        topic: Option<&str>,
+        payload: &Bytes,
+    ) -> Result<usize, RequestError> {
+        if payload.len() > MAX_BROADCAST {
+            return Err(RequestError::BroadcastTooLarge(payload.len()));
+        }
+        let last = self.broadcasts.insert(product_key.to_owned(), now);
+        if self.limits && last.is_some_and(|last| now.saturating_sub(last) < BROADCAST_PAUSE) {
+            return Err(RequestError::BroadcastTooSoon);
+        }
+        let message = self.next_request();
+        let mut devices: Vec<_> = self.devices.keys().filter(|id| id.product_key == product_key).cloned().collect();
+        devices.sort_unstable();
+        let mut reached = 0;
+        for id in devices {
+            let topic = match topic {
+                Some(topic) => format!("/broadcast/{product_key}/{topic}"),
+                None => format!("/sys/{product_key}/{}/broadcast/request/{message}", id.device_name),
+            };
+            let delivery = self.publish(now, &id, Message { topic, payload: payload.clone(), qos: Qos::AtMostOnce })?;
+            reached += usize::from(delivery == Delivery::Sent);
+        }
+        Ok(reached)
     }
 
     /// Begins or ends an outage: nobody is connected while it lasts.

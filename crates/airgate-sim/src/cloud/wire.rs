@@ -1,7 +1,8 @@
-//! MQTT 3.1.1 on the wire: rumqttc's codec, and before it a look at the protocol level of the first packet.
+//! MQTT 3.1 and 3.1.1 on the wire: rumqttc's codec, and before it a look at the protocol level of the first packet.
 //!
 //! The codec reads every CONNECT as 3.1.1, so that one of MQTT 5 fails somewhere in the middle, or is misread. A client
-//! that speaks another version is owed CONNACK 1, so the level is looked at before the codec sees the packet.
+//! that speaks another version is owed CONNACK 1, so the level is looked at before the codec sees the packet. One of
+//! MQTT 3.1 differs in the protocol's name and level alone, and is written anew.
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::{Codec, Packet};
@@ -17,8 +18,13 @@ const MAX_REMAINING: usize = MAX_PAYLOAD + super::topic::MAX_BYTES + 4;
 /// The first byte of a CONNECT.
 const CONNECT: u8 = 0x10;
 
-/// The level byte of MQTT 3.1.1.
+/// The level bytes of MQTT 3.1 and 3.1.1.
+const LEVEL_3_1: u8 = 3;
 const LEVEL_3_1_1: u8 = 4;
+
+/// How the variable header of each begins.
+const NAME_3_1: &[u8] = b"\0\x06MQIsdp\x03";
+const NAME_3_1_1: &[u8] = b"\0\x04MQTT\x04";
 
 /// Why a stream of bytes cannot be read on.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +63,7 @@ impl Decoder for Wire {
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Packet>, WireError> {
         if !self.level_checked {
             check_connect(bytes)?;
+            as_3_1_1(bytes);
         }
         let packet = self.codec.decode(bytes)?;
         self.level_checked |= packet.is_some();
@@ -79,9 +86,35 @@ fn check_connect(bytes: &[u8]) -> Result<(), WireError> {
         return Err(WireError::NotConnect);
     }
     match connect_level(bytes) {
-        Some(level) if level != LEVEL_3_1_1 => Err(WireError::ProtocolLevel(level)),
+        Some(level) if ![LEVEL_3_1, LEVEL_3_1_1].contains(&level) => Err(WireError::ProtocolLevel(level)),
         _ => Ok(()),
     }
+}
+
+/// Makes a whole CONNECT of MQTT 3.1 one of 3.1.1.
+fn as_3_1_1(bytes: &mut BytesMut) {
+    let Some(length_bytes) = bytes.iter().skip(1).take(4).position(|byte| byte & 0x80 == 0).map(|at| at + 1) else {
+        return;
+    };
+    let Some((length, rest)) = bytes.split_at_checked(1 + length_bytes) else { return };
+    let Some(rest) = rest.strip_prefix(NAME_3_1) else { return };
+    let remaining = length.iter().skip(1).rev().fold(0, |sum, byte| (sum << 7) | usize::from(byte & 0x7f));
+    if rest.len() + NAME_3_1.len() < remaining {
+        return;
+    }
+    let mut connect = BytesMut::from(&[CONNECT][..]);
+    let mut left = remaining.saturating_sub(NAME_3_1.len() - NAME_3_1_1.len());
+    loop {
+        let (low, high) = (u8::try_from(left & 0x7f).unwrap_or_default(), left >> 7);
+        connect.extend_from_slice(&[low | if high > 0 { 0x80 } else { 0 }]);
+        left = high;
+        if left == 0 {
+            break;
+        }
+    }
+    connect.extend_from_slice(NAME_3_1_1);
+    connect.extend_from_slice(rest);
+    *bytes = connect;
 }
 
 /// The protocol level of a CONNECT, when so much of it has arrived.
@@ -105,9 +138,25 @@ mod tests {
     }
 
     #[test]
-    fn connect_of_mqtt_3_1_is_told_by_its_level() {
-        let mut bytes = BytesMut::from(&b"\x10\x20\x00\x06MQIsdp\x03"[..]);
-        assert!(matches!(Wire::new().decode(&mut bytes), Err(WireError::ProtocolLevel(3))));
+    fn connect_of_mqtt_3_1_is_read_as_one_of_3_1_1_however_it_is_cut() {
+        for client_id in ["c|securemode=3|", &"x".repeat(120)] {
+            let mut body = [NAME_3_1, b"\x02\x00\x3c\x00"].concat();
+            body.push(u8::try_from(client_id.len()).unwrap());
+            body.extend_from_slice(client_id.as_bytes());
+            let length = u8::try_from(body.len()).unwrap();
+            let length = if length < 128 { vec![length] } else { vec![length | 0x80, 1] };
+            let whole = [&[CONNECT], &length[..], &body, b"\xc0\x00"].concat();
+            for cut in 0..whole.len() {
+                let (mut wire, mut bytes) = (Wire::new(), BytesMut::from(&whole[..cut]));
+                let early = wire.decode(&mut bytes).unwrap();
+                bytes.extend_from_slice(&whole[cut..]);
+                let Some(Packet::Connect(connect)) = early.or_else(|| wire.decode(&mut bytes).unwrap()) else {
+                    panic!("cut at {cut}")
+                };
+                assert_eq!((connect.client_id.as_str(), connect.keep_alive), (client_id, 60));
+                assert!(matches!(wire.decode(&mut bytes), Ok(Some(Packet::PingReq))));
+            }
+        }
     }
 
     #[test]
