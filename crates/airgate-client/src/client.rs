@@ -102,6 +102,35 @@ impl Client {
         status.ok_or_else(|| Error::Protocol("an answer to `status` without status".into()))
     }
 
+    /// The daemon's metrics, in Prometheus' text format.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Closed`], [`Error::Protocol`].
+    pub async fn metrics(&self) -> Result<String, Error> {
+        match self.call(Op::Metrics).await?.data {
+            Some(Value::String(text)) => Ok(text),
+            _ => Err(Error::Protocol("an answer to `metrics` without text".into())),
+        }
+    }
+
+    /// The last 30 days, hour by hour: `{"hours":[…],"damaged":N}`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Closed`], [`Error::Protocol`].
+    pub async fn history(&self) -> Result<Value, Error> {
+        let data = self.call(Op::History).await?.data;
+        data.ok_or_else(|| Error::Protocol("an answer to `history` without data".into()))
+    }
+
+    /// The daemon's newest log lines after this number: `{"lines":[…],"next":N}`. For operators.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `not_allowed` and others; [`Error::Closed`], [`Error::Protocol`].
+    pub async fn log(&self, after: u64) -> Result<Value, Error> {
+        let data = self.call(Op::Log { after }).await?.data;
+        data.ok_or_else(|| Error::Protocol("an answer to `log` without data".into()))
+    }
+
     /// Sends one AT command to the module and returns its lines. For operators.
     ///
     /// # Errors

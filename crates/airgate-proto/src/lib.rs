@@ -18,7 +18,7 @@
 //! let refusal = parse_line(br#"{"id":8,"op":"publsh"}"#).unwrap_err();
 //! assert_eq!(refusal.hint, "did you mean `publish`? The operations are: publish, subscribe, unsubscribe, status, ping, at, property, \
 //!     event, call, answer, shadow, time, ota_version, ota_progress, device_add, device_login, device_logout, \
-//!     device_register, device_delete, device_list, outbox_list, outbox_drop");
+//!     device_register, device_delete, device_list, outbox_list, outbox_drop, metrics, history, log");
 //! ```
 #![forbid(unsafe_code)]
 

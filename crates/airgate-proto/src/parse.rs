@@ -47,6 +47,9 @@ fn read_op(fields: &Fields<'_>) -> Result<Op, Refusal> {
         "unsubscribe" => read_subscription(fields, &name).map(|(filter, durable)| Op::Unsubscribe { filter, durable }),
         "status" => fields.only(&name, &["id", "op"]).map(|()| Op::Status),
         "ping" => fields.only(&name, &["id", "op"]).map(|()| Op::Ping),
+        "metrics" => fields.only(&name, &["id", "op"]).map(|()| Op::Metrics),
+        "history" => fields.only(&name, &["id", "op"]).map(|()| Op::History),
+        "log" => read_log(fields),
         "at" => read_at(fields),
         _ => parse_ask::read(&name, fields).or_else(|| waiting::read(&name, fields)).unwrap_or_else(|| {
             let message = format!("there is no operation `{}`", shown(&name));
@@ -136,6 +139,11 @@ fn read_at(fields: &Fields<'_>) -> Result<Op, Refusal> {
         ));
     }
     Ok(Op::At { command })
+}
+
+fn read_log(fields: &Fields<'_>) -> Result<Op, Refusal> {
+    fields.only("log", &["id", "op", "after"])?;
+    Ok(Op::Log { after: fields.number("after")?.unwrap_or(0) })
 }
 
 /// An optional text of 1 to `max` bytes.

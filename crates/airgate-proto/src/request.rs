@@ -64,11 +64,20 @@ pub enum Op {
     },
     /// Drop those that wait; operators only.
     OutboxDrop(Selection),
+    /// The status as Prometheus reads it.
+    Metrics,
+    /// The last 30 days, hour by hour.
+    History,
+    /// The daemon's newest log lines; operators only.
+    Log {
+        /// Only those with a higher number: to go on where the last answer ended.
+        after: u64,
+    },
 }
 
 impl Op {
     /// The spellings on the line. Some are another way of writing a publication or a call.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 25] = [
         "publish",
         "subscribe",
         "unsubscribe",
@@ -91,6 +100,9 @@ impl Op {
         "device_list",
         "outbox_list",
         "outbox_drop",
+        "metrics",
+        "history",
+        "log",
     ];
 
     /// The spelling of this one.
@@ -108,6 +120,9 @@ impl Op {
             Self::Time => "time",
             Self::OutboxList { .. } => "outbox_list",
             Self::OutboxDrop(_) => "outbox_drop",
+            Self::Metrics => "metrics",
+            Self::History => "history",
+            Self::Log { .. } => "log",
         }
     }
 }
@@ -248,7 +263,8 @@ impl Serialize for Request {
                 }
             }
             Op::OutboxDrop(selection) => selection.write(&mut map)?,
-            Op::Status | Op::Ping | Op::Time => {}
+            Op::Log { after } => map.serialize_entry("after", after)?,
+            Op::Status | Op::Ping | Op::Time | Op::Metrics | Op::History => {}
         }
         map.end()
     }

@@ -3,8 +3,11 @@
 use crate::budget::Quota;
 use crate::cloud::{self, Topics};
 use crate::config::{self, Config};
+use crate::heals;
+use crate::history;
 use crate::local::rights::Rights;
 use crate::local::{self, Accounts, BindError, Door, Speaks};
+use crate::metrics;
 use crate::outbox::{self, Outbox};
 use crate::recovery;
 use crate::router;
@@ -38,6 +41,8 @@ pub struct Daemon {
     session: session::Handle,
     doors: [JoinHandle<()>; 3],
     rescue: JoinHandle<()>,
+    textfile: Option<JoinHandle<()>>,
+    history: history::Handle,
     outbox: Outbox,
 }
 
@@ -103,13 +108,18 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         outbox: outbox.clone(),
         router: router.status(),
         budget,
+        users: Arc::default(),
+        heals: heals::follow(uplink.status()),
     };
+    let (past, history) = history::start(status.clone(), history::Ring::new(config.history_file()));
+    let textfile = config.metrics.map(|metrics| tokio::spawn(metrics::keep(metrics, status.clone())));
     let accounts = Accounts::read();
     let door = Arc::new(Door {
         router,
         outbox: outbox.clone(),
         rights: Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name)),
-        users: Arc::default(),
+        users: Arc::clone(&status.users),
+        history: past,
         seats: local::Seats::default(),
         status: status.clone(),
         uplink,
@@ -123,7 +133,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         tokio::spawn(local::serve(mqtt, Speaks::Mqtt, Arc::clone(&door))),
         tokio::spawn(local::announce_link(door)),
     ];
-    Ok(Daemon { status, session, doors, rescue, outbox })
+    Ok(Daemon { status, session, doors, rescue, textfile, history, outbox })
 }
 
 /// The module's rate as it leaves the factory. Finding another comes later.
@@ -143,7 +153,9 @@ impl Daemon {
             let _ = door.await;
         }
         self.session.stop().await;
+        self.history.stop().await;
         self.rescue.abort();
+        self.textfile.inspect(JoinHandle::abort);
         self.outbox.close().await;
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! Each room tells what it knows in a `watch` of its own; here they are put together when somebody asks.
 
+use crate::heals::{self, Heals};
+use crate::history::Reading;
+use crate::local::{Client, Users};
 use crate::outbox::{DiskHealth, Outbox, OutboxStatus, Rates};
 use crate::router::RouterStatus;
 use crate::session::clock;
@@ -9,11 +12,15 @@ use air780e::ladder::Rung;
 use airgate_proto::{Device, Link, LinkState};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
 /// `airgate 0.1.0`.
 pub const DAEMON: &str = concat!("airgate ", env!("CARGO_PKG_VERSION"));
+
+/// So many of the programs that are connected are told one by one: those who came last.
+const CLIENTS: usize = 32;
 
 /// Milliseconds since 1970, as this host believes.
 pub fn unix_ms() -> u64 {
@@ -96,6 +103,10 @@ pub struct Sources {
     pub budget: watch::Receiver<Value>,
     /// The programs.
     pub router: watch::Receiver<RouterStatus>,
+    /// Who they are.
+    pub users: Arc<Users>,
+    /// What recovery came to.
+    pub heals: watch::Receiver<Heals>,
 }
 
 impl Sources {
@@ -106,23 +117,55 @@ impl Sources {
         let kept = self.outbox.status().borrow().clone();
         json!({
             "daemon": DAEMON,
+            "version": env!("CARGO_PKG_VERSION"),
+            "protocol": airgate_proto::VERSION,
             "uptime_s": self.started.elapsed().as_secs(),
             "cloud": self.cloud,
             "link": link(&self.link.borrow()),
             "clock": self.time(),
-            "module": module(&self.port, &self.module.borrow()),
+            "module": module(&self.port, &self.module.borrow(), &self.heals.borrow()),
             "line": line(&self.module.borrow()),
             "outbox": outbox(&kept, self.outbox.now_ms(), rates),
             "budget": *self.budget.borrow(),
-            "programs": programs(&self.router.borrow()),
+            "programs": programs(&self.router.borrow(), &self.users.clients(CLIENTS)),
         })
     }
 
     /// What time it is, by the best clock there is.
     pub fn time(&self) -> Value {
+        clock::now(self.better_clock(), unix_ms())
+    }
+
+    /// Milliseconds since 1970, by the best clock there is.
+    pub fn wall_ms(&self) -> u64 {
+        unix_ms().saturating_add_signed(self.better_clock().map_or(0, |reading| reading.offset_ms))
+    }
+
+    fn better_clock(&self) -> Option<clock::Reading> {
         let network = self.module.borrow().facts.network_time;
         let network = || network.map(|time| clock::Reading::network(time, Instant::now(), unix_ms()));
-        clock::now(self.clock.borrow().or_else(network), unix_ms())
+        self.clock.borrow().or_else(network)
+    }
+
+    /// What the history takes down.
+    pub fn reading(&self) -> Reading {
+        let (module, outbox) = (self.module.borrow(), self.outbox.status().borrow().clone());
+        let air = |way: &str| self.budget.borrow().pointer(way).and_then(Value::as_u64).unwrap_or(0);
+        Reading {
+            online: self.link.borrow().state == LinkState::Online,
+            rsrp: module.facts.cell.and_then(|cell| cell.rsrp_dbm()),
+            rsrq_tenths: module.facts.cell.and_then(|cell| cell.rsrq_db()).map(|db| (db * 10.0).round() as i16),
+            rssi: module.signal.and_then(|signal| signal.rssi_dbm()),
+            waiting: outbox.queued + outbox.in_flight,
+            up_bytes: air("/month/up"),
+            down_bytes: air("/month/down"),
+            accepted: outbox.accepted_total,
+            acknowledged: outbox.settled_total,
+            dropped: outbox.dropped_total,
+            delivered: self.router.borrow().delivered,
+            boots: module.boots,
+            heals: self.heals.borrow().climbed(),
+        }
     }
 
     /// In one line, for `systemctl status`.
@@ -148,7 +191,7 @@ fn link(link: &LinkStatus) -> Value {
     })
 }
 
-fn module(port: &str, status: &air780e::status::Status) -> Value {
+fn module(port: &str, status: &air780e::status::Status, heals: &Heals) -> Value {
     let identity = status.identity.as_ref();
     let facts = &status.facts;
     json!({
@@ -169,24 +212,18 @@ fn module(port: &str, status: &air780e::status::Status) -> Value {
         "network_time_unix_s": facts.network_time.map(|time| time.unix_s + time.heard_at.elapsed().as_secs()),
         "registration": status.registration.map(|r| format!("{r:?}").to_lowercase()),
         "boots": status.boots,
-        "recovery": recovery(status),
+        "recovery": recovery(status, heals),
     })
 }
 
 /// What the recovery ladder did today, and last.
-fn recovery(status: &air780e::status::Status) -> Value {
+fn recovery(status: &air780e::status::Status, heals: &Heals) -> Value {
     let used: Map<_, _> =
         Rung::ALL.into_iter().map(|rung| (rung.as_str().to_owned(), status.budget.used(rung).into())).collect();
-    let last = status.last_heal.map(|heal| {
-        json!({
-            "rung": heal.rung.as_str(),
-            "evidence": heal.fault.as_str(),
-            "healed": heal.healed,
-            "took_s": heal.took.as_secs(),
-            "ago_s": heal.at.elapsed().as_secs(),
-        })
-    });
-    json!({ "today": used, "last": last })
+    let mut shown = heals.shown();
+    shown.insert("today".to_owned(), used.into());
+    shown.insert("last".to_owned(), status.last_heal.as_ref().map(heals::shown).into());
+    shown.into()
 }
 
 fn line(status: &air780e::status::Status) -> Value {
@@ -222,8 +259,10 @@ fn outbox(status: &OutboxStatus, now_ms: u64, rates: Rates) -> Value {
     })
 }
 
-fn programs(status: &RouterStatus) -> Value {
+fn programs(status: &RouterStatus, clients: &[Client]) -> Value {
+    let client = |Client { uid, pid, door, since }: &Client| json!({ "uid": uid, "pid": pid, "door": door, "for_s": since.elapsed().as_secs() });
     json!({
+        "clients": clients.iter().map(client).collect::<Vec<_>>(),
         "connected": status.programs,
         "away": status.away,
         "delivered": status.delivered,

@@ -7,6 +7,7 @@ mod config;
 mod credentials;
 mod docs;
 mod fail;
+mod metrics;
 mod outbox;
 mod publish;
 mod run;
@@ -15,6 +16,7 @@ mod subscribe;
 
 use clap::{Parser, Subcommand};
 use fail::Fail;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,6 +41,8 @@ enum Command {
     Check(check::Args),
     /// Show what is going on.
     Status(status::Args),
+    /// Print the status as Prometheus reads it.
+    Metrics(metrics::Args),
     /// Show what sign-in would use, without any connection.
     Auth(auth::Args),
     /// List, import or forget what registration handed out.
@@ -72,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Sub(args) => subscribe::main(args),
         Command::Check(args) => check::main(&args),
         Command::Status(args) => status::main(&args),
+        Command::Metrics(args) => metrics::main(&args),
         Command::Auth(args) => auth::main(&args),
         Command::Credentials(args) => credentials::main(&args),
         Command::Outbox(args) => outbox::main(&args),
@@ -83,6 +88,14 @@ pub fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(fail) => fail.show(),
+    }
+}
+
+/// Prints it. A reader that has seen enough, as `head` does, is no failure.
+fn out(text: &str) -> Result<(), Fail> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Fail::failed("stdout", error)),
+        _ => Ok(()),
     }
 }
 

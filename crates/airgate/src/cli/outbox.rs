@@ -1,11 +1,11 @@
 //! `airgate outbox`: what waits, and what to do with it. For operators.
 
 use super::fail::Fail;
-use super::status::duration;
 use super::{Socket, block_on};
 use crate::local::waiting::{selects, shown};
 use crate::outbox::{self, OpenError};
 use crate::status::unix_ms;
+use crate::view::words::duration;
 use airgate_client::{Client, Selection};
 use clap::Subcommand;
 use serde_json::Value;

@@ -97,6 +97,10 @@ impl List {
         if let Some(budget) = &config.budget {
             self.budget(budget);
         }
+        if let Some(metrics) = &config.metrics {
+            self.set("metrics.textfile", path(&metrics.textfile));
+            self.set("metrics.every", units::show_duration(metrics.every));
+        }
         for (number, route) in config.routes.iter().enumerate() {
             self.route(&format!("route[{number}]"), route);
         }

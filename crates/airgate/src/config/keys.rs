@@ -102,6 +102,8 @@ pub(super) const OTA: &[Key] = &[
 
 pub(super) const LOG: &[Key] = &[Key::new("level", Kind::Word(&["error", "warn", "info", "debug", "trace"]))];
 
+pub(super) const METRICS: &[Key] = &[Key::new("textfile", Kind::Path), Key::new("every", Kind::Duration(5_000, DAY))];
+
 pub(super) const ROUTE: &[Key] = &[
     Key::new("from", Kind::Filter),
     Key::new("to", Kind::Topic),

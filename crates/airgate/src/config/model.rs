@@ -26,6 +26,8 @@ pub struct Config {
     pub ota: Ota,
     /// How much is told.
     pub log: Log,
+    /// Where numbers are left for others, if anywhere.
+    pub metrics: Option<Metrics>,
     /// Renaming and policy, in the order of the files.
     pub routes: Vec<Route>,
     /// Rights, in the order of the files.
@@ -38,6 +40,11 @@ impl Config {
     /// Where it is kept what recovery has used today: beside the outbox.
     pub fn recovery_file(&self) -> PathBuf {
         self.outbox.dir.with_file_name("recovery.json")
+    }
+
+    /// Where it is kept what happened in the last 30 days: beside the outbox.
+    pub fn history_file(&self) -> PathBuf {
+        self.outbox.dir.with_file_name("history.bin")
     }
 
     /// Where the credentials are kept that a cloud handed out: beside the outbox.
@@ -247,6 +254,15 @@ impl Default for Log {
     fn default() -> Self {
         Self { level: tracing::Level::INFO }
     }
+}
+
+/// `[metrics]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// The file that node_exporter reads; its name ends in `.prom`.
+    pub textfile: PathBuf,
+    /// How often it is written: 5 s to a day.
+    pub every: Duration,
 }
 
 /// One `[[route]]`: at least one of the options is set.

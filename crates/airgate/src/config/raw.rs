@@ -20,6 +20,7 @@ pub(super) struct Raw {
     pub(super) budget: Option<Budget>,
     pub(super) ota: Ota,
     pub(super) log: Log,
+    pub(super) metrics: Option<Metrics>,
     pub(super) route: Vec<Route>,
     pub(super) app: Vec<App>,
 }
@@ -137,6 +138,13 @@ pub(super) struct Ota {
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Log {
     pub(super) level: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) textfile: Option<PathBuf>,
+    pub(super) every: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -146,6 +146,7 @@ pub(super) const SECTIONS: &[Key] = &[
     Key::new("budget", Kind::Table(keys::BUDGET)),
     Key::new("ota", Kind::Table(keys::OTA)),
     Key::new("log", Kind::Table(keys::LOG)),
+    Key::new("metrics", Kind::Table(keys::METRICS)),
     Key::new("route", Kind::Tables(keys::ROUTE)),
     Key::new("app", Kind::Tables(keys::APP)),
 ];

@@ -217,6 +217,12 @@ impl Connection {
             Op::At { command } => self.at(id, command),
             Op::OutboxList { selection, after, payloads } => self.outbox_list(id, selection, after, payloads),
             Op::OutboxDrop(selection) => self.outbox_drop(id, selection),
+            Op::Metrics => {
+                let text = crate::metrics::render(&self.door.status.now());
+                self.reply(&Reply::Ok(Done { data: Some(text.into()), ..Done::new(id) }));
+            }
+            Op::History => self.history(id),
+            Op::Log { after } => self.log(id, after),
             Op::Ask(ask) => self.ask(id, ask),
             Op::Answer { call, answer } => self.give_answer(id, call, answer),
             Op::Time => self.reply(&Reply::Ok(Done { data: Some(self.door.status.time()), ..Done::new(id) })),
@@ -303,11 +309,27 @@ impl Connection {
         Name { uid: self.caller.uid, door: "json", name }
     }
 
+    fn history(&mut self, id: Id) {
+        let history = self.door.history.clone();
+        self.pending.push(Box::pin(async move {
+            let reply = match history.ask().await {
+                Some(data) => Reply::Ok(Done { data: Some(data), ..Done::new(id) }),
+                None => Reply::Refused(Refusal::new(id, Code::Internal, "the daemon stops", "try again in a moment")),
+            };
+            Answered { reply, confirm: None }
+        }));
+    }
+
+    fn log(&mut self, id: Id, after: u64) {
+        if self.may_operate(&id, "the daemon's log is for operators") {
+            let data = Some(crate::service::recent::after(after));
+            self.reply(&Reply::Ok(Done { data, ..Done::new(id) }));
+        }
+    }
+
     fn at(&mut self, id: Id, command: String) {
-        if !self.door.rights.is_operator(&self.caller) {
-            let hint = "ask the administrator for `operator = true` in an [[app]] table";
-            let refusal = Refusal::new(id, Code::NotAllowed, "AT commands are for operators", hint);
-            return self.reply(&Reply::Refused(refusal));
+        if !self.may_operate(&id, "AT commands are for operators") {
+            return;
         }
         let uplink = self.door.uplink.clone();
         self.pending.push(Box::pin(async move {

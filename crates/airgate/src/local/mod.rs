@@ -16,9 +16,10 @@ pub use accounts::Accounts;
 pub use listener::{BindError, Listener, open};
 pub use mqtt::Seats;
 pub use publish::LOCAL_PAYLOAD;
-pub use users::{PROGRAMS, PROGRAMS_PER_USER, Users};
+pub use users::{Client, PROGRAMS, PROGRAMS_PER_USER, Users};
 
 use crate::cloud::Topics;
+use crate::history;
 use crate::outbox::Outbox;
 use crate::router::{ProgramId, Router, announcement};
 use crate::session::Asker;
@@ -43,6 +44,8 @@ pub struct Door {
     pub rights: Rights,
     /// What each user has.
     pub users: Arc<Users>,
+    /// What happened in the last 30 days.
+    pub history: history::Asker,
     /// The sessions of MQTT clients that are connected.
     pub seats: Seats,
     /// What there is to tell.
@@ -68,6 +71,16 @@ pub enum Speaks {
     Mqtt,
 }
 
+impl Speaks {
+    /// As the status names the door.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Mqtt => "mqtt",
+        }
+    }
+}
+
 /// Programs that have come since the start, at both doors.
 static CAME: AtomicU64 = AtomicU64::new(0);
 
@@ -83,16 +96,17 @@ pub async fn serve(listener: Listener, speaks: Speaks, door: Arc<Door>) {
                 continue;
             }
         };
-        let caller = match stream.peer_cred() {
-            Ok(cred) => Accounts::read().caller(cred.uid(), cred.gid()),
+        let (caller, pid) = match stream.peer_cred() {
+            Ok(cred) => (Accounts::read().caller(cred.uid(), cred.gid()), cred.pid()),
             Err(error) => {
                 tracing::warn!(%error, "a caller without credentials was turned away");
                 continue;
             }
         };
         match door.users.enter(caller.uid) {
-            Ok(place) => {
+            Ok(mut place) => {
                 let id = ProgramId(CAME.fetch_add(1, Ordering::Relaxed) + 1);
+                place.introduce(id.0, pid, speaks.as_str());
                 tokio::spawn(admit(stream, speaks, Arc::clone(&door), id, caller, place));
             }
             Err(message) => {

@@ -1,7 +1,7 @@
 //! What each user has of the doors: places and messages in a time.
 
 use crate::config::Rate;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,20 @@ struct Known {
     places: HashMap<u32, usize>,
     taken: usize,
     pace: HashMap<u32, Pace>,
+    clients: BTreeMap<u64, Client>,
+}
+
+/// A program at a door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Whose.
+    pub uid: u32,
+    /// Which process connected, as the kernel says.
+    pub pid: Option<i32>,
+    /// The door: `json` or `mqtt`.
+    pub door: &'static str,
+    /// Since when.
+    pub since: Instant,
 }
 
 /// A place at a door, free again when it is dropped.
@@ -28,6 +42,17 @@ struct Known {
 pub struct Place {
     users: Arc<Users>,
     uid: u32,
+    /// Its number among the clients, once it has introduced itself.
+    number: Option<u64>,
+}
+
+impl Place {
+    /// Tells who sits here, under a number that nobody else has.
+    pub fn introduce(&mut self, number: u64, pid: Option<i32>, door: &'static str) {
+        self.number = Some(number);
+        let client = Client { uid: self.uid, pid, door, since: Instant::now() };
+        self.users.known().clients.insert(number, client);
+    }
 }
 
 impl Users {
@@ -50,7 +75,12 @@ impl Users {
         }
         *places += 1;
         known.taken += 1;
-        Ok(Place { users: Arc::clone(self), uid })
+        Ok(Place { users: Arc::clone(self), uid, number: None })
+    }
+
+    /// Who is there, those who came last first, at most so many.
+    pub fn clients(&self, most: usize) -> Vec<Client> {
+        self.known().clients.values().rev().take(most).copied().collect()
     }
 
     /// Counts one message.
@@ -73,6 +103,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut known = self.users.known();
         known.taken -= 1;
+        if let Some(number) = self.number {
+            known.clients.remove(&number);
+        }
         if let Some(places) = known.places.get_mut(&self.uid) {
             *places -= 1;
             if *places == 0 {
@@ -148,6 +181,11 @@ mod tests {
         let roots: Vec<_> = (PROGRAMS_PER_USER..PROGRAMS).map(|_| users.enter(0).unwrap()).collect();
         assert!(users.enter(0).is_err(), "all are taken");
         drop((places, roots));
+        let mut place = users.enter(1000).unwrap();
+        place.introduce(7, Some(4711), "json");
+        assert_eq!(users.clients(8).len(), 1);
+        drop(place);
+        assert_eq!(users.clients(8), []);
         assert!(users.enter(1000).is_ok());
         assert_eq!(users.known().taken, 0);
     }

@@ -8,9 +8,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+const OTHERS: &str = "the messages of others are for operators";
+
 impl Connection {
     pub(super) fn outbox_list(&mut self, id: Id, selection: Selection, after: u64, payloads: bool) {
-        if !self.may_operate(&id) {
+        if !self.may_operate(&id, OTHERS) {
             return;
         }
         let outbox = self.door.outbox.clone();
@@ -24,7 +26,7 @@ impl Connection {
     }
 
     pub(super) fn outbox_drop(&mut self, id: Id, selection: Selection) {
-        if !self.may_operate(&id) {
+        if !self.may_operate(&id, OTHERS) {
             return;
         }
         let (outbox, uid) = (self.door.outbox.clone(), self.caller.uid);
@@ -36,11 +38,11 @@ impl Connection {
         }));
     }
 
-    fn may_operate(&mut self, id: &Id) -> bool {
+    /// Whether the program is an operator's; otherwise it is told `what` is for operators.
+    pub(super) fn may_operate(&mut self, id: &Id, what: &str) -> bool {
         let may = self.door.rights.is_operator(&self.caller);
         if !may {
             let hint = "ask the administrator for `operator = true` in an [[app]] table";
-            let what = "the messages of others are for operators";
             self.reply(&Reply::Refused(Refusal::new(id.clone(), Code::NotAllowed, what, hint)));
         }
         may

@@ -52,7 +52,11 @@ pub fn init(level: Level, target: Target) -> Result<&'static str, LogError> {
         Some(journal) => (JournalLayer::new(journal.with_syslog_identifier("airgate".to_owned())).boxed(), "journal"),
         None => (fmt::layer().with_writer(io::stderr).with_ansi(is_terminal()).boxed(), "stderr"),
     };
-    let subscriber = tracing_subscriber::registry().with(filter).with(layer).with(super::warnings::layer());
+    let subscriber = tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .with(super::warnings::layer())
+        .with(super::recent::Recent);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
     LogTracer::init().map_err(|_| LogError::Twice)?;
     Ok(place)

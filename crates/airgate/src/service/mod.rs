@@ -5,7 +5,9 @@
 mod journal;
 pub mod log;
 pub mod notify;
+pub mod recent;
 mod signals;
+mod text;
 pub mod warnings;
 
 use rustix::process::{Resource, getrlimit, setrlimit};

@@ -2,11 +2,10 @@
 //!
 //! What goes into the log bears no secret, and neither do these.
 
+use super::text::Text;
 use iotcloud::aliyun::dialogue::{Level as CloudLevel, LogLine};
-use std::fmt::Write as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use tokio::sync::mpsc;
-use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
@@ -56,32 +55,14 @@ impl<S: Subscriber> Layer<S> for Warnings {
         if *metadata.level() > Level::WARN {
             return;
         }
-        let mut text = Text::default();
-        event.record(&mut text);
         let warning = Warning {
             unix_ms: crate::status::unix_ms(),
             is_error: *metadata.level() == Level::ERROR,
             target: metadata.target(),
-            text: format!("{}{}", text.message, text.fields),
+            text: Text::of(event),
         };
         // Full, or nobody wants to know.
         let _ = self.0.try_send(warning);
-    }
-}
-
-#[derive(Default)]
-struct Text {
-    message: String,
-    fields: String,
-}
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        // Writing to a String does not fail.
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::credentials::Credentials;
 use super::error::{Code, ConfigError, Place};
-use super::model::{Budget, Config, Local, Log, Ota, Outbox, Version, WhenFull, WhenSpent};
+use super::model::{Budget, Config, Local, Log, Metrics, Ota, Outbox, Version, WhenFull, WhenSpent};
 use super::raw::{self, Raw};
 use super::walk::Findings;
 
@@ -26,6 +26,7 @@ pub(super) fn validate(raw: Raw, findings: &mut Findings, credentials: &Credenti
     let local = local(raw.local, findings);
     let budget = raw.budget.map(|budget| self::budget(budget, findings));
     let ota = ota(raw.ota, findings);
+    let metrics = raw.metrics.map(|metrics| self::metrics(metrics, findings));
     let routes = apps::routes(raw.route, findings);
     let apps = apps::apps(raw.app, findings);
     Some(Config {
@@ -39,6 +40,10 @@ pub(super) fn validate(raw: Raw, findings: &mut Findings, credentials: &Credenti
         },
         ota,
         log: log(raw.log),
+        metrics: match metrics {
+            Some(metrics) => Some(metrics?),
+            None => None,
+        },
         routes,
         apps,
         store_key: credentials.store_key(findings),
@@ -147,6 +152,18 @@ fn ota(raw: raw::Ota, findings: &mut Findings) -> Ota {
     }
     let version = raw.version.map(Version::Given).or(raw.version_file.map(Version::File));
     Ota { version, hook: raw.hook, modules: raw.modules.into_iter().collect() }
+}
+
+fn metrics(raw: raw::Metrics, findings: &mut Findings) -> Option<Metrics> {
+    let hint =
+        "name the file, as in textfile = \"/var/lib/prometheus/node-exporter/airgate.prom\", or leave [metrics] out";
+    let textfile = findings.required(raw.textfile, "metrics.textfile", hint)?;
+    if textfile.extension().is_none_or(|extension| extension != "prom") {
+        let what =
+            format!("`metrics.textfile` is {}, and node_exporter reads files that end in .prom", textfile.display());
+        findings.bad_value("metrics.textfile", what, "end its name in .prom");
+    }
+    Some(Metrics { textfile, every: Duration::from_millis(raw.every.unwrap_or(30_000)) })
 }
 
 fn log(raw: raw::Log) -> Log {

@@ -1,0 +1,128 @@
+//! What is to be seen of a running daemon: status, metrics and their file, history; for everybody who may connect.
+
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+use airgate_tests::{Door, House, Setup, eventually, run};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+fn text(command: &mut Command) -> String {
+    let output = run(command);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The value of a sample, labels and all.
+fn sample(metrics: &str, name: &str) -> Option<f64> {
+    metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[test]
+fn the_status_is_one_screen_without_colours_in_a_pipe() {
+    let house = House::new();
+    let mut program = house.program();
+    program.publish("user/update", "21.5");
+    house.all_arrive("user/update", &["21.5".to_owned()]);
+    eventually("the module has told its signal", || program.status()["module"]["rsrp_dbm"].is_number().then_some(()));
+    let screen = text(&mut house.airgate(&["status"]));
+    for part in ["● online", "861551056421746 of product a1EndToEnd0", "RSRP", "iccid ", "airgate 0.", "1 accepted"] {
+        assert!(screen.contains(part), "{part} in\n{screen}");
+    }
+    assert!(screen.lines().count() <= 24 && !screen.contains('\x1b'), "{screen}");
+    let clients = program.status()["programs"]["clients"].clone();
+    assert_eq!((&clients[0]["door"], &clients[0]["pid"]), (&json!("json"), &json!(std::process::id())), "{clients}");
+}
+
+#[test]
+fn metrics_come_through_the_socket_and_as_a_file_that_anybody_may_read() {
+    let house =
+        House::with(Setup { extra: "[metrics]\ntextfile = \"airgate.prom\"\nevery = \"5s\"\n", ..Setup::default() });
+    let mut program = house.program();
+    program.publish("user/update", "21.5");
+    house.all_arrive("user/update", &["21.5".to_owned()]);
+    let acknowledged = "airgate_outbox_acknowledged_total";
+    let metrics = eventually("the acknowledgement counts", || {
+        let metrics = text(&mut house.airgate(&["metrics"]));
+        (sample(&metrics, acknowledged) == Some(1.0)).then_some(metrics)
+    });
+    assert_eq!(sample(&metrics, "airgate_link_up"), Some(1.0), "{metrics}");
+    assert!(sample(&metrics, "airgate_serial_bytes_total{direction=\"tx\"}").unwrap() > 100.0, "{metrics}");
+    let file = house.path("airgate.prom");
+    eventually("the file follows", || {
+        (sample(&std::fs::read_to_string(&file).ok()?, acknowledged) == Some(1.0)).then_some(())
+    });
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
+}
+
+#[test]
+fn a_metrics_file_that_cannot_be_written_is_told_once_and_stops_nothing() {
+    let house = House::with(Setup {
+        extra: "[metrics]\ntextfile = \"/does/not/exist/airgate.prom\"\nevery = \"5s\"\n",
+        ..Setup::default()
+    });
+    let mut program = house.program();
+    eventually("it is told", || house.log().contains("metrics cannot be written").then_some(()));
+    program.publish("user/update", "21.5");
+    house.all_arrive("user/update", &["21.5".to_owned()]);
+    assert_eq!(house.log().matches("metrics cannot be written").count(), 1);
+}
+
+fn hours(door: &mut Door) -> Vec<Value> {
+    door.ask_ok(json!({"op": "history"}))["data"]["hours"].as_array().unwrap().clone()
+}
+
+/// Of all hours: the test may run across the end of one.
+fn total(hours: &[Value], field: &str) -> u64 {
+    hours.iter().map(|hour| hour[field].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn the_history_outlives_restarts_and_a_damaged_file() {
+    let mut house = House::new();
+    let mut program = house.program();
+    program.publish("user/update", "1");
+    house.all_arrive("user/update", &["1".to_owned()]);
+    eventually("it counts", || (total(&hours(&mut program), "acknowledged") == 1).then_some(()));
+    assert!(house.terminate_daemon());
+    house.start_daemon();
+    let mut program = house.program();
+    program.publish("user/update", "2");
+    house.all_arrive("user/update", &["1".to_owned(), "2".to_owned()]);
+    let kept = eventually("both count", || {
+        let hours = hours(&mut program);
+        (total(&hours, "acknowledged") == 2).then_some(hours)
+    });
+    assert!(kept.len() <= 2 && total(&kept, "up_bytes") > 0, "{kept:?}");
+    assert!(kept.iter().any(|hour| hour["rsrp_dbm"]["mean"].is_number()), "{kept:?}");
+    assert_eq!(total(&kept, "outages"), 0, "a stop that was asked for is no outage");
+
+    // A file that is no history is no reason not to start, nor is one that cannot be written.
+    house.kill_daemon();
+    let file = house.path("history.bin");
+    std::fs::write(&file, vec![0x5a; 300]).unwrap();
+    house.start_daemon();
+    let mut program = house.program();
+    assert_eq!(program.ask_ok(json!({"op": "history"}))["data"]["damaged"], 3);
+    assert!(house.terminate_daemon());
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    house.start_daemon();
+    assert_eq!(hours(&mut house.program()).len(), 1);
+    assert!(house.terminate_daemon());
+    assert_eq!(house.log().matches("the history cannot be written").count(), 1, "{}", house.log());
+}
+
+#[test]
+fn the_log_is_for_operators_and_bears_no_secret() {
+    let house = House::with(Setup { log: "trace", ..Setup::default() });
+    let mut root = house.program();
+    let page = root.ask_ok(json!({"op": "log"}))["data"].clone();
+    let lines = page["lines"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["text"].as_str().unwrap().starts_with("online")), "{page}");
+    assert!(lines.iter().all(|line| ["info", "warn", "error"].contains(&line["level"].as_str().unwrap())), "{page}");
+    assert!(!page.to_string().contains("0123456789abcdef0123456789abcdef"), "{page}");
+    let newer = root.ask_ok(json!({"op": "log", "after": page["next"]}))["data"].clone();
+    assert!(newer["lines"].as_array().unwrap().len() < lines.len(), "{newer}");
+}
