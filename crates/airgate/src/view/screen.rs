@@ -245,14 +245,13 @@ mod tests {
     fn colours_change_no_word() {
         let status: Value = serde_json::from_str(samples::STATUS[1].1).unwrap();
         let painted = draw(&status, NOW, Paint(true));
-        let bare: String =
-            painted
-                .split("\x1b[")
-                .map(|part| {
-                    part.split_once('m')
-                        .map_or(part, |(code, rest)| if code.bytes().all(|b| b.is_ascii_digit()) { rest } else { part })
-                })
-                .collect();
+        let bare: String = painted
+            .split("\x1b[")
+            .map(|part| {
+                part.split_once('m')
+                    .map_or(part, |(code, rest)| if code.bytes().all(|b| b.is_ascii_digit()) { rest } else { part })
+            })
+            .collect();
         assert!(painted.contains("\x1b[31m● offline\x1b[0m"));
         assert_eq!(bare, draw(&status, NOW, Paint(false)));
     }
