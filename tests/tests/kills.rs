@@ -18,6 +18,12 @@ fn dice(state: &mut u64) -> f64 {
     (*state >> 11) as f64 / (1u64 << 53) as f64
 }
 
+/// Every third is long, and handed to the module in a data phase.
+fn payload(kill: usize, count: usize) -> String {
+    let long = if count.is_multiple_of(3) { "line\r\nOK\r\n".repeat(40) } else { String::new() };
+    format!("{kill}/{count} {long}")
+}
+
 #[test]
 fn sigkill_at_any_moment_loses_nothing_that_was_accepted() {
     let kills: usize = std::env::var("KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
@@ -30,7 +36,7 @@ fn sigkill_at_any_moment_loses_nothing_that_was_accepted() {
         // From the first instants, with everything still to be sent again, to well into the draining.
         let until = Instant::now() + Duration::from_millis((dice(&mut seed) * 600.0) as u64);
         while Instant::now() < until {
-            let payload = format!("{kill}/{}", accepted.len());
+            let payload = payload(kill, accepted.len());
             let answer = program.ask(json!({"op": "publish", "topic": "user/update", "payload": payload}));
             assert_eq!(answer["ok"], true, "{answer}");
             accepted.push(payload);
@@ -47,6 +53,11 @@ fn sigkill_at_any_moment_loses_nothing_that_was_accepted() {
         if *times == 1 {
             first_seen.push(payload.as_str());
         }
+    }
+    for payload in &received {
+        let mut number = payload.split(&['/', ' '][..]).map_while(|number| number.parse().ok());
+        let whole = number.next().zip(number.next()).map(|(kill, count)| self::payload(kill, count));
+        assert_eq!(whole.as_ref(), Some(payload), "it arrives as it was accepted");
     }
     // One that was on its way to the disk when the daemon died may have been kept without anybody having been told.
     first_seen.retain(|payload| accepted.iter().any(|a| a == payload));

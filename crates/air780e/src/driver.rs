@@ -56,6 +56,8 @@ pub(crate) struct Driver {
     ladder: Ladder,
     last_heal: Option<Heal>,
     recovery: Recovery,
+    /// What `recovery.note` was told last.
+    noted: Option<Bytes>,
     in_flight: HashMap<u64, Purpose>,
     next_ticket: u64,
     publications: VecDeque<Waiting<Result<(), PublishError>>>,
@@ -66,14 +68,16 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(baud: u32, pin: Option<String>, recovery: Recovery, channels: Channels) -> Self {
+    pub(crate) fn new(baud: u32, pin: Option<String>, mut recovery: Recovery, channels: Channels) -> Self {
         let now = now();
+        let noted = recovery.interrupted.take();
         Self {
-            engine: Engine::new(baud, now),
+            engine: Engine::new(baud, now).owing(noted.clone()),
             link: Link::new(pin, now),
             last_heal: None,
             ladder: Ladder::new(recovery.budget, recovery.reset.is_some(), now),
             recovery,
+            noted,
             in_flight: HashMap::new(),
             next_ticket: 0,
             publications: VecDeque::new(),
@@ -202,7 +206,19 @@ impl Driver {
             }
         }
         self.refuse_what_cannot_go();
+        self.note();
         self.show();
+    }
+
+    /// What was begun here has yet to leave.
+    fn note(&mut self) {
+        let due = self.engine.payload_due();
+        if due != self.noted.as_ref() {
+            self.noted = due.cloned();
+            if let Some(note) = &mut self.recovery.note {
+                note(self.noted.as_deref());
+            }
+        }
     }
 
     /// Asks the ladder whether something has to be done about a fault that lasts, and does it.

@@ -8,7 +8,8 @@
 //!   can be told apart from every answer still owed. A late answer never reaches another command.
 //! * [engine-4] While a command in data mode waits for its prompt, and for six seconds after it gave up waiting, no byte
 //!   is sent that could become payload. A prompt that comes late gets the payload that it was asked for; and so does, in
-//!   the end, a module that may be waiting for it in silence. See `payload.rs`.
+//!   the end, a module that may be waiting for it in silence, also when the port was lost in between or the process that
+//!   had begun it has ended ([`Engine::owing`]). See `payload.rs`.
 //! * [engine-5] `RDY` and the ROM banner fail everything in flight: the module remembers none of it.
 
 use crate::exchange::{Ends, Exchange, Failure, Final, FollowUp, Information, Outcome};
@@ -84,7 +85,7 @@ pub struct Engine {
     byte_time: Duration,
     last_rx: Instant,
     probe: usize,
-    /// The port was lost before the module had prompted for this.
+    /// The port was lost before the module had taken all of this.
     owed: Option<Bytes>,
     /// Since when the module owes any answer at all, and whether that was told.
     unanswered: Option<Unanswered>,
@@ -166,6 +167,24 @@ impl Engine {
             owed: None,
             unanswered: None,
             counters: Counters::default(),
+        }
+    }
+
+    /// An engine that ends what another one has begun: `payload` is what that one's [`Engine::payload_due`] was.
+    #[must_use]
+    pub fn owing(self, payload: Option<Bytes>) -> Self {
+        Self { owed: payload.map(owed), ..self }
+    }
+
+    /// What the module may be waiting for, as a whole or the rest of it: while a command has data to send, and afterwards
+    /// until the module has shown that it waits for nothing. Whoever might end before that keeps it for the next engine.
+    pub fn payload_due(&self) -> Option<&Bytes> {
+        match &self.line {
+            Line::NoPort => self.owed.as_ref(),
+            Line::Busy(busy) => busy.exchange.data.as_ref(),
+            Line::Quiet { data, .. } => Some(data),
+            Line::Knock { data, .. } => data.as_ref(),
+            Line::Free | Line::Fence { .. } => None,
         }
     }
 
@@ -255,7 +274,8 @@ impl Engine {
     /// The serial port is gone: nothing in flight will be answered.
     pub fn port_lost(&mut self) {
         match &mut self.line {
-            Line::Busy(busy) if busy.stage == Stage::Prompt => self.owed = busy.exchange.data.take().map(owed),
+            // Also behind the prompt: what was written to the port need not have reached the module.
+            Line::Busy(busy) => self.owed = busy.exchange.data.take().map(owed),
             Line::Quiet { data, .. } => self.owed = Some(std::mem::take(data)),
             Line::Knock { data, .. } => self.owed = data.take(),
             _ => {}

@@ -21,7 +21,7 @@ pub mod step;
 pub mod time;
 pub mod urc;
 
-pub use modem::{Config, Event, Modem, Publication, PublishError, Recovery};
+pub use modem::{Config, Event, Modem, Note, Publication, PublishError, Recovery};
 
 /// The example of the README is compiled with the tests.
 #[cfg(doctest)]

@@ -35,13 +35,22 @@ pub struct Config {
     pub pin: Option<String>,
 }
 
-/// What the recovery ladder starts with.
+/// Takes the payload that the module may be waiting for.
+pub type Note = Box<dyn FnMut(Option<&[u8]>) + Send>;
+
+/// What was before, and what helps against a module that does not come back by itself.
 #[derive(Default)]
 pub struct Recovery {
     /// What was used before; see [`Status::budget`].
     pub budget: Budget,
     /// Begins a reset of the module by other means than its serial line. Must not block; done within 30 s.
     pub reset: Option<Box<dyn Fn() + Send>>,
+    /// The payload that `note` was given last by a process that ended without giving it `None`.
+    pub interrupted: Option<Bytes>,
+    /// Told what payload the module may be waiting for, before a byte of its command leaves, and `None` when it is not any
+    /// more. A module in its data phase takes whatever the next process says for payload, with some firmware for ever:
+    /// only who still has the payload can end that. Must not block.
+    pub note: Option<Note>,
 }
 
 /// A message for the broker.

@@ -5,6 +5,7 @@ use crate::cloud::{self, Topics};
 use crate::config::{self, Config};
 use crate::heals;
 use crate::history;
+use crate::interrupted::Interrupted;
 use crate::local::rights::Rights;
 use crate::local::{self, Accounts, BindError, Door, Speaks};
 use crate::metrics;
@@ -75,8 +76,14 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     };
     let rescue = recovery::File::new(config.recovery_file());
     let budget = rescue.read();
-    let (uplink, events) =
-        Uplink::start(line, Recovery { budget, reset: config.modem.reset.clone().map(recovery::resetter) });
+    let (mut kept, interrupted) = Interrupted::open(config.interrupted_file());
+    let recovery = Recovery {
+        budget,
+        reset: config.modem.reset.clone().map(recovery::resetter),
+        interrupted,
+        note: Some(Box::new(move |payload| kept.note(payload))),
+    };
+    let (uplink, events) = Uplink::start(line, recovery);
     let rescue = tokio::spawn(rescue.keep(uplink.status(), budget));
     let (router, ends) = router::start(config.routes.clone());
     let store = config.store();

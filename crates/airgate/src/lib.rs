@@ -13,6 +13,7 @@ pub mod config;
 pub mod daemon;
 pub mod heals;
 pub mod history;
+pub mod interrupted;
 pub mod local;
 pub mod metrics;
 pub mod outbox;

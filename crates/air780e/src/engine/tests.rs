@@ -287,6 +287,37 @@ fn a_port_lost_before_the_prompt_brings_the_payload_when_it_comes_back() {
 }
 
 #[test]
+fn a_port_lost_behind_the_prompt_brings_the_payload_too_when_it_comes_back() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    bench.gets(b"\r\n> ");
+    bench.sent();
+    bench.engine.port_lost();
+    bench.engine.port_opened(bench.now);
+    assert_eq!(bench.sent(), &b"payload\r"[..], "it may have got nothing of it");
+}
+
+#[test]
+fn a_process_that_died_in_the_data_phase_leaves_its_payload_to_the_next_one() {
+    let mut bench = Bench::synchronised();
+    assert_eq!(bench.engine.payload_due(), None);
+    bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"payload") });
+    let due = bench.engine.payload_due().cloned();
+    assert_eq!(due.as_deref(), Some(&b"payload"[..]), "before its command has left");
+    let now = bench.now;
+    let mut next = Bench { engine: Engine::new(115_200, now).owing(due), now };
+    next.engine.port_opened(now);
+    assert_eq!(next.sent(), &b"payload\r"[..]);
+    assert!(next.engine.payload_due().is_some(), "as long as nothing answers");
+    next.gets(b"\r\nERROR\r\n");
+    assert_eq!((next.sent(), next.engine.payload_due()), (Bytes::from_static(b"AT+CGSN\r"), None));
+    bench.gets(b"\r\n> ");
+    assert!(bench.engine.payload_due().is_some(), "it may have got only a part of it");
+    bench.gets(b"\r\nOK\r\n");
+    assert_eq!(bench.engine.payload_due(), None);
+}
+
+#[test]
 fn a_payload_that_is_a_command_is_never_sent_without_a_prompt() {
     let mut bench = Bench::synchronised();
     bench.start(1, &PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from_static(b"\rAT+CFUN=0\r") });

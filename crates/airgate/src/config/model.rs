@@ -47,6 +47,11 @@ impl Config {
         self.outbox.dir.with_file_name("history.bin")
     }
 
+    /// Where it is kept what is just being sent: beside the sockets, which lie in memory.
+    pub fn interrupted_file(&self) -> PathBuf {
+        self.local.socket.with_file_name("interrupted")
+    }
+
     /// Where the credentials are kept that a cloud handed out: beside the outbox.
     pub fn store_dir(&self) -> PathBuf {
         self.outbox.dir.with_file_name("store")
