@@ -158,6 +158,15 @@ impl Client {
         data.ok_or_else(|| Error::Protocol("an answer to `outbox_drop` without data".into()))
     }
 
+    /// What time it is, by the best clock that the daemon knows: `unix_ms`, `source`, `uncertainty_ms`, …
+    ///
+    /// # Errors
+    /// [`Error::Refused`], [`Error::Closed`], [`Error::Protocol`].
+    pub async fn time(&self) -> Result<Value, Error> {
+        let data = self.call(Op::Time).await?.data;
+        data.ok_or_else(|| Error::Protocol("an answer to `time` without data".into()))
+    }
+
     /// Waits for a sign of life.
     ///
     /// # Errors

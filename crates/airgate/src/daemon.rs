@@ -111,6 +111,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         cloud: cloud::name(&config.cloud),
         link: session.status.clone(),
         clock: session.clock.clone(),
+        sets_clock: config.clock.set,
         module: uplink.status(),
         outbox: outbox.clone(),
         router: router.status(),

@@ -3,11 +3,13 @@
 //!
 //! A room each, top to bottom in the order in which a message goes: `local`, `router`, `outbox`, `session`, `uplink`.
 //! Rooms talk through typed channels; no room reaches over its neighbour. `daemon` puts them together, `status` draws
-//! what is visible of them; `check` goes the way from the configuration to the cloud once and names what fails.
+//! what is visible of them; `check` goes the way from the configuration to the cloud once and names what fails;
+//! `clock` is a process of its own.
 
 pub mod budget;
 pub mod check;
 pub mod cli;
+pub mod clock;
 pub mod cloud;
 pub mod config;
 pub mod daemon;

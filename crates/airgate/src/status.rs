@@ -93,8 +93,10 @@ pub struct Sources {
     pub cloud: &'static str,
     /// The link.
     pub link: watch::Receiver<LinkStatus>,
-    /// How far the host's clock is off.
+    /// What time it is, as it was heard last.
     pub clock: watch::Receiver<Option<clock::Reading>>,
+    /// Whether the host's clock is to be set by it; another process does that.
+    pub sets_clock: bool,
     /// The module.
     pub module: watch::Receiver<air780e::status::Status>,
     /// The outbox.
@@ -133,18 +135,21 @@ impl Sources {
 
     /// What time it is, by the best clock there is.
     pub fn time(&self) -> Value {
-        clock::now(self.better_clock(), unix_ms())
+        let mut told = clock::now(self.better_clock(), Instant::now(), unix_ms());
+        if let Some(told) = told.as_object_mut() {
+            told.insert("set_host_clock".into(), self.sets_clock.into());
+        }
+        told
     }
 
     /// Milliseconds since 1970, by the best clock there is.
     pub fn wall_ms(&self) -> u64 {
-        unix_ms().saturating_add_signed(self.better_clock().map_or(0, |reading| reading.offset_ms))
+        self.better_clock().map_or_else(unix_ms, |reading| reading.at(Instant::now()))
     }
 
     fn better_clock(&self) -> Option<clock::Reading> {
         let network = self.module.borrow().facts.network_time;
-        let network = || network.map(|time| clock::Reading::network(time, Instant::now(), unix_ms()));
-        self.clock.borrow().or_else(network)
+        self.clock.borrow().or_else(|| network.map(clock::Reading::network))
     }
 
     /// What the history takes down.

@@ -3,6 +3,7 @@
 mod at;
 mod auth;
 mod check;
+mod clock;
 mod config;
 mod credentials;
 mod docs;
@@ -51,6 +52,8 @@ enum Command {
     Outbox(outbox::Args),
     /// Send one AT command to the module through the daemon (operators only).
     At(at::Args),
+    /// Show how far this host's clock is off, and keep it right.
+    Clock(clock::Args),
     /// Show the configuration in effect, or an example to start from.
     Config(config::Args),
     /// Print the completions of a shell.
@@ -81,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Credentials(args) => credentials::main(&args),
         Command::Outbox(args) => outbox::main(&args),
         Command::At(args) => at::main(&args),
+        Command::Clock(args) => clock::main(&args),
         Command::Config(args) => config::main(&args),
         Command::Completions(args) => docs::completions(&args),
         Command::Man(args) => docs::man(&args),

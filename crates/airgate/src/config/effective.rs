@@ -93,6 +93,7 @@ impl List {
         for (name, version) in &config.ota.modules {
             self.set(&format!("ota.modules.{name}"), version.as_str());
         }
+        self.set("clock.set", config.clock.set);
         self.set("log.level", config.log.level.as_str().to_ascii_lowercase());
         if let Some(budget) = &config.budget {
             self.budget(budget);

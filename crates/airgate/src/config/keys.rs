@@ -100,6 +100,8 @@ pub(super) const OTA: &[Key] = &[
     Key::new("modules", Kind::Names),
 ];
 
+pub(super) const CLOCK: &[Key] = &[Key::new("set", Kind::Switch)];
+
 pub(super) const LOG: &[Key] = &[Key::new("level", Kind::Word(&["error", "warn", "info", "debug", "trace"]))];
 
 pub(super) const METRICS: &[Key] = &[Key::new("textfile", Kind::Path), Key::new("every", Kind::Duration(5_000, DAY))];

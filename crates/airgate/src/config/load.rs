@@ -105,7 +105,7 @@ fn weigh(layers: Vec<Layer>, findings: &mut Findings, credentials: &Credentials,
 pub(super) fn open_to_others(findings: &mut Findings, file: &Path) {
     findings.notice(
         NoticeKind::FileMode,
-        "it holds a secret and every user may read it: chmod 0640, owner root, group airgate",
+        "it holds a secret and every user may read it: owner airgate, chmod 0640",
         Some(Place::File(file.to_owned())),
     );
 }

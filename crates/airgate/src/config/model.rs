@@ -24,6 +24,8 @@ pub struct Config {
     pub budget: Option<Budget>,
     /// What this device says about its firmware.
     pub ota: Ota,
+    /// Whether this host's clock is kept right.
+    pub clock: Clock,
     /// How much is told.
     pub log: Log,
     /// Where numbers are left for others, if anywhere.
@@ -246,6 +248,13 @@ pub enum Version {
     Given(String),
     /// The first line of this file, read each time.
     File(PathBuf),
+}
+
+/// `[clock]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clock {
+    /// `airgate clock follow` keeps this host's clock right by the time that the daemon hears.
+    pub set: bool,
 }
 
 /// `[log]`.

@@ -19,6 +19,7 @@ pub(super) struct Raw {
     pub(super) local: Local,
     pub(super) budget: Option<Budget>,
     pub(super) ota: Ota,
+    pub(super) clock: Clock,
     pub(super) log: Log,
     pub(super) metrics: Option<Metrics>,
     pub(super) route: Vec<Route>,
@@ -132,6 +133,12 @@ pub(super) struct Ota {
     pub(super) version_file: Option<PathBuf>,
     pub(super) hook: Option<PathBuf>,
     pub(super) modules: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Clock {
+    pub(super) set: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

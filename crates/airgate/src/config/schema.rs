@@ -145,6 +145,7 @@ pub(super) const SECTIONS: &[Key] = &[
     Key::new("local", Kind::Table(keys::LOCAL)),
     Key::new("budget", Kind::Table(keys::BUDGET)),
     Key::new("ota", Kind::Table(keys::OTA)),
+    Key::new("clock", Kind::Table(keys::CLOCK)),
     Key::new("log", Kind::Table(keys::LOG)),
     Key::new("metrics", Kind::Table(keys::METRICS)),
     Key::new("route", Kind::Tables(keys::ROUTE)),

@@ -1,6 +1,6 @@
 //! The cloud's dialogue as the session leads it: `iotcloud` says what is to be said, this says it, and tells the programs.
 
-use super::{Session, State, clock, unix_ms};
+use super::{Session, State, clock};
 use crate::cloud;
 use crate::router::Downlink;
 use airgate_proto::topic::matches;
@@ -246,7 +246,8 @@ impl Session {
                     _ => tracing::warn!("a firmware task cannot be told"),
                 },
                 Output::Clock { unix_ms: cloud_ms, round_trip_ms } => {
-                    self.clock.send_replace(Some(clock::Reading::cloud(cloud_ms, unix_ms(), round_trip_ms)));
+                    let heard_at = Instant::now().into_std();
+                    self.clock.send_replace(Some(clock::Reading::cloud(cloud_ms, heard_at, round_trip_ms)));
                 }
                 Output::Stray { topic } => tracing::debug!(topic, "a reply that nobody waits for"),
                 Output::Note(text) => tracing::warn!("{text}"),

@@ -77,7 +77,7 @@ pub struct Parts {
 pub struct Handle {
     /// Where the link stands.
     pub status: watch::Receiver<LinkStatus>,
-    /// How far the host's clock is off, once it is known.
+    /// What time it is, once it is known.
     pub clock: watch::Receiver<Option<clock::Reading>>,
     /// Asks the cloud on behalf of programs.
     pub asker: Asker,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::credentials::Credentials;
 use super::error::{Code, ConfigError, Place};
-use super::model::{Budget, Config, Local, Log, Metrics, Ota, Outbox, Version, WhenFull, WhenSpent};
+use super::model::{Budget, Clock, Config, Local, Log, Metrics, Ota, Outbox, Version, WhenFull, WhenSpent};
 use super::raw::{self, Raw};
 use super::walk::Findings;
 
@@ -39,6 +39,7 @@ pub(super) fn validate(raw: Raw, findings: &mut Findings, credentials: &Credenti
             None => None,
         },
         ota,
+        clock: Clock { set: raw.clock.set },
         log: log(raw.log),
         metrics: match metrics {
             Some(metrics) => Some(metrics?),
