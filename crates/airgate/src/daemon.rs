@@ -15,6 +15,7 @@ use crate::router;
 use crate::service;
 use crate::session;
 use crate::status::Sources;
+use crate::texts;
 use crate::uplink::{self, Uplink};
 use air780e::Recovery;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ pub struct Daemon {
     rescue: JoinHandle<()>,
     textfile: Option<JoinHandle<()>>,
     history: history::Handle,
+    texts: JoinHandle<()>,
     outbox: Outbox,
 }
 
@@ -86,6 +88,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     let (uplink, events) = Uplink::start(line, recovery);
     let rescue = tokio::spawn(rescue.keep(uplink.status(), budget));
     let (router, ends) = router::start(config.routes.clone());
+    let texts = tokio::spawn(texts::hand_on(uplink.texts(), ends.downlink.clone()));
     let store = config.store();
     match store.protect() {
         Ok(false) => {}
@@ -141,7 +144,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         tokio::spawn(local::serve(mqtt, Speaks::Mqtt, Arc::clone(&door))),
         tokio::spawn(local::announce_link(door)),
     ];
-    Ok(Daemon { status, session, doors, rescue, textfile, history, outbox })
+    Ok(Daemon { status, session, doors, rescue, texts, textfile, history, outbox })
 }
 
 /// The module's rate as it leaves the factory. Finding another comes later.
@@ -164,6 +167,7 @@ impl Daemon {
         self.history.stop().await;
         self.rescue.abort();
         self.textfile.inspect(JoinHandle::abort);
+        self.texts.abort();
         self.outbox.close().await;
     }
 }

@@ -25,5 +25,6 @@ pub mod service;
 pub mod session;
 pub mod status;
 pub mod store;
+pub mod texts;
 pub mod uplink;
 pub mod view;

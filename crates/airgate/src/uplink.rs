@@ -3,6 +3,7 @@
 use air780e::command::mqtt::MAX_PAYLOAD as MODULE_MAX_PAYLOAD;
 use air780e::exchange::Failure;
 use air780e::service::http;
+use air780e::service::texts::Texts;
 use air780e::session::{Desired, Roots, Session, Tls, Unusable};
 use air780e::status::Status;
 use air780e::{Config, Event, Modem, Publication, PublishError, Recovery};
@@ -115,6 +116,11 @@ impl Uplink {
     /// As [`Modem::ask`].
     pub async fn ask(&self, line: &str) -> Result<Vec<String>, Failure> {
         self.modem.ask(line).await
+    }
+
+    /// The text messages that come to the SIM card, from now on.
+    pub fn texts(&self) -> Texts {
+        self.modem.texts()
     }
 
     /// What is known of the module.

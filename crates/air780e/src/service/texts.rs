@@ -13,7 +13,8 @@ use tokio::time::{sleep, timeout};
 
 /// The card is looked through so often although nothing was told: a line may be lost.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
-/// After a failure; a card that is busy is ready within ten seconds.
+/// After a failure; a card that is busy is ready within ten seconds. Doubled with each further one, up to [`LOOK_EVERY`]: a
+/// card without this service never is.
 const RETRY: Duration = Duration::from_secs(10);
 
 /// Tells the parts of one text from those of the next.
@@ -58,17 +59,22 @@ impl Modem {
 impl Texts {
     /// Waits for the next message; `None` when the driver has ended.
     pub async fn next(&mut self) -> Option<Sms> {
+        let mut pause = RETRY;
         loop {
             if let Some(sms) = self.take().await {
                 return Some(sms);
             }
             self.modem.attached().await.ok()?;
             match self.fetch().await {
-                Ok(()) if self.waiting.is_empty() => self.told().await?,
+                Ok(()) if self.waiting.is_empty() => {
+                    pause = RETRY;
+                    self.told().await?;
+                }
                 Ok(()) => {}
                 Err(failure) => {
                     tracing::debug!(%failure, "short messages cannot be read now");
-                    sleep(RETRY).await;
+                    sleep(pause).await;
+                    pause = LOOK_EVERY.min(2 * pause);
                 }
             }
         }

@@ -9,7 +9,7 @@ use super::cloud::Calls;
 use super::publish::{Way, not_accepted};
 use super::rights::Caller;
 use crate::outbox::{Accepted, Notice};
-use crate::router::{Account, DurableId, Item, Mailbox, Name, ProgramId, Taken};
+use crate::router::{Account, DurableId, Hears, Item, Mailbox, Name, ProgramId, Taken};
 use crate::status::DAEMON;
 use airgate_proto::{
     Code, Done, Dropped, Event, Hello, Id, LineBuffer, LineTooLong, Op, Publish, Qos, Refusal, Reply, Request, VERSION,
@@ -106,7 +106,8 @@ impl Connection {
     {
         let mailbox = Arc::new(Mailbox::default());
         let router = self.door.router.clone();
-        router.join(self.id, Arc::clone(&mailbox), true).await;
+        let hears = Hears { events: true, texts: self.door.rights.reads_texts(&self.caller) };
+        router.join(self.id, Arc::clone(&mailbox), hears).await;
         let mut link = self.door.status.link.clone();
         let (hello, mut told) = {
             let link = link.borrow_and_update();

@@ -9,8 +9,11 @@
 //! * [rights-5] What is asked of the cloud itself is granted like a topic, by the daemon's word for it: `$thing/…`, `$shadow`,
 //!   `$rrpc/…`, `$ota/…`, `$device/…`. Without any `[[app]]` table, the device's own properties, events, tags,
 //!   configuration, shadow and calls are open, and firmware reports and sub-devices are root's.
+//! * [rights-6] Text messages may bear codes that sign a person in: without any `[[app]]` table they are root's, with tables
+//!   they are for those who may subscribe to `local/airgate/sms`.
 
 use crate::config::{App, Rate, Who};
+use crate::router::TEXTS;
 use airgate_proto::topic::matches;
 use std::collections::HashSet;
 
@@ -96,12 +99,18 @@ impl Rights {
             Use::Subscribe => covers(filter, topic),
         };
         match &self.grants {
+            None if topic == TEXTS => false,
             None => by_default(what).iter().any(|filter| within(filter)),
             Some(_) => self.of(caller).any(|grant| {
                 let filters = if what == Use::Publish { &grant.publish } else { &grant.subscribe };
                 filters.iter().any(|filter| within(filter))
             }),
         }
+    }
+
+    /// Whether `caller` may read the text messages of the SIM card. [rights-6]
+    pub fn reads_texts(&self, caller: &Caller) -> bool {
+        self.allow(caller, Use::Subscribe, TEXTS)
     }
 
     /// Whether `caller` may use the raw console and change the daemon's state.
@@ -206,6 +215,18 @@ mod tests {
         assert!(!rights.allow(&anyone, Use::Subscribe, "#"), "wider than what is granted");
         assert!(!rights.is_operator(&anyone));
         assert!(rights.allow(&caller(0, &[]), Use::Publish, "/sys/anything") && rights.is_operator(&caller(0, &[])));
+    }
+
+    #[test]
+    fn text_messages_are_roots_until_they_are_granted() {
+        let nothing = rights(&[]);
+        assert!(nothing.allow(&caller(1000, &[]), Use::Subscribe, "local/#"));
+        assert!(!nothing.reads_texts(&caller(1000, &[])) && nothing.reads_texts(&caller(0, &[])));
+        let granted = rights(&[
+            app(Who::User("pump".into()), &[], &["local/airgate/#"]),
+            app(Who::Group("ops".into()), &[], &["local/airgate/link"]),
+        ]);
+        assert!(granted.reads_texts(&caller(1000, &[])) && !granted.reads_texts(&caller(1001, &[50])));
     }
 
     #[test]

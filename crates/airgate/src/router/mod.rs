@@ -6,6 +6,7 @@
 //! * [router-3] The cloud is asked for a filter while at least one program wants it, or one that is away and comes back.
 //! * [router-4] What is published below `local/` stays on this host.
 //! * [router-5] What waits for a durable subscription is in memory: it survives the program, not the daemon.
+//! * [router-6] A text message reaches only programs whose user may read it, whatever their filters match.
 
 mod queue;
 mod retained;
@@ -49,10 +50,19 @@ pub struct Name {
     pub name: String,
 }
 
+/// What a program hears of without a subscription, and of what only some may hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hears {
+    /// What concerns every program comes as events.
+    pub events: bool,
+    /// Its user may read text messages, as events or below [`ANNOUNCED`].
+    pub texts: bool,
+}
+
 /// What the doors ask of the router.
 #[derive(Debug)]
 enum Request {
-    Join(ProgramId, Arc<Mailbox>, bool),
+    Join(ProgramId, Arc<Mailbox>, Hears),
     Leave(ProgramId, Vec<Item>),
     Attach(Name, ProgramId, oneshot::Sender<(DurableId, bool)>),
     Forget(Name),
@@ -160,7 +170,7 @@ async fn run(
 
 fn apply(table: &mut Table, request: Request) {
     match request {
-        Request::Join(id, mailbox, events) => table.join(id, mailbox, events),
+        Request::Join(id, mailbox, hears) => table.join(id, mailbox, hears),
         Request::Leave(id, unacknowledged) => table.leave(id, unacknowledged),
         // A program that has gone meanwhile says so with its leave.
         Request::Attach(name, owner, reply) => drop(reply.send(table.attach(name, owner))),
@@ -172,7 +182,8 @@ fn apply(table: &mut Table, request: Request) {
 }
 
 /// An event as a message, for programs that speak MQTT: `local/airgate/ota`, `local/airgate/sms`, `local/airgate/link`,
-/// with the fields that the event has on the JSON door. The link is a state and retained; the others happen once.
+/// `local/airgate/budget`, with the fields that the event has on the JSON door. Link and budget are states and retained; the
+/// others happen once.
 pub fn announcement(event: &Event) -> Option<(Message, bool)> {
     let mut fields = match serde_json::to_value(event) {
         Ok(serde_json::Value::Object(fields)) => fields,
@@ -182,11 +193,13 @@ pub fn announcement(event: &Event) -> Option<(Message, bool)> {
     let topic = format!("{ANNOUNCED}{}", name.as_str()?);
     let payload = serde_json::Value::Object(fields).to_string().into_bytes();
     let message = Message { topic, payload, qos: Qos::AtLeastOnce };
-    Some((message, matches!(event, Event::Link(_))))
+    Some((message, matches!(event, Event::Link(_) | Event::Budget(_))))
 }
 
 /// Where the daemon's own words are; no program publishes there.
 pub const ANNOUNCED: &str = "local/airgate/";
+/// Where text messages are: a filter that matches it is not enough, see [`Hears`].
+pub const TEXTS: &str = "local/airgate/sms";
 
 /// A program's message, named and weighed.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,9 +211,9 @@ pub enum Outgoing {
 }
 
 impl Router {
-    /// A program came; what is for it goes to `mailbox`. With `events`, also what concerns everybody.
-    pub async fn join(&self, id: ProgramId, mailbox: Arc<Mailbox>, events: bool) {
-        self.ask(Request::Join(id, mailbox, events)).await;
+    /// A program came; what is for it goes to `mailbox`.
+    pub async fn join(&self, id: ProgramId, mailbox: Arc<Mailbox>, hears: Hears) {
+        self.ask(Request::Join(id, mailbox, hears)).await;
     }
 
     /// A program went; what it did not acknowledge goes back to its durable accounts.

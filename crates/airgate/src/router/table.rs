@@ -3,7 +3,7 @@
 use super::queue::{DurableId, Item, Mailbox, Parcel, Queue, Taken};
 use super::retained::Retained;
 use super::trie::Trie;
-use super::{Name, ProgramId, RouterStatus};
+use super::{Hears, Name, ProgramId, RouterStatus, TEXTS};
 use airgate_proto::{Event, Message, Qos, topic};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,14 +17,15 @@ type Filters = BTreeMap<String, Qos>;
 struct Program {
     mailbox: Arc<Mailbox>,
     filters: Filters,
-    /// Whether it hears of what concerns everybody.
-    events: bool,
+    hears: Hears,
 }
 
 /// It stays when its program leaves.
 #[derive(Debug)]
 struct Durable {
     name: Name,
+    /// Whether its last program might read text messages.
+    texts: bool,
     filters: Filters,
     owner: Option<ProgramId>,
     kept: Queue,
@@ -69,8 +70,8 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn join(&mut self, id: ProgramId, mailbox: Arc<Mailbox>, events: bool) {
-        self.programs.insert(id, Program { mailbox, filters: Filters::new(), events });
+    pub(super) fn join(&mut self, id: ProgramId, mailbox: Arc<Mailbox>, hears: Hears) {
+        self.programs.insert(id, Program { mailbox, filters: Filters::new(), hears });
         self.status.programs = self.programs.len();
     }
 
@@ -116,6 +117,7 @@ impl Table {
         let id = known.unwrap_or_else(|| self.new_durable(name));
         if let (Some(durable), Some(program)) = (self.durables.get_mut(&id), self.programs.get(&owner)) {
             durable.owner = Some(owner);
+            durable.texts = program.hears.texts;
             program.mailbox.append_all(std::mem::take(&mut durable.kept));
         }
         self.count_durables();
@@ -138,7 +140,8 @@ impl Table {
         self.last_durable += 1;
         let id = DurableId(self.last_durable);
         self.names.insert(name.clone(), id);
-        let durable = Durable { name, filters: Filters::new(), owner: None, kept: Queue::default(), left: 0 };
+        let (filters, kept) = (Filters::new(), Queue::default());
+        let durable = Durable { name, texts: false, filters, owner: None, kept, left: 0 };
         self.durables.insert(id, durable);
         id
     }
@@ -238,6 +241,9 @@ impl Table {
         let mut targets: BTreeMap<Target, (Qos, Option<DurableId>)> = BTreeMap::new();
         for name in names {
             self.trie.each(name, &mut |subscriber| {
+                if *name == TEXTS && !self.may_read_texts(*subscriber) {
+                    return;
+                }
                 let (target, granted, via) = match *subscriber {
                     Subscriber::Program(id) => (Target::Program(id), self.granted(Account::Program(id), name), None),
                     Subscriber::Durable(id) => {
@@ -254,6 +260,14 @@ impl Table {
         targets
     }
 
+    /// [router-6]
+    fn may_read_texts(&self, subscriber: Subscriber) -> bool {
+        match subscriber {
+            Subscriber::Program(id) => self.programs.get(&id).is_some_and(|program| program.hears.texts),
+            Subscriber::Durable(id) => self.durables.get(&id).is_some_and(|durable| durable.texts),
+        }
+    }
+
     /// The best QoS of the account's filters that match.
     fn granted(&self, account: Account, name: &str) -> Qos {
         let filters = match account {
@@ -264,10 +278,12 @@ impl Table {
         matching.map(|(_, qos)| *qos).max().unwrap_or(Qos::AtMostOnce)
     }
 
-    /// An event that concerns every program.
+    /// An event that concerns every program, or every one that may read it.
     pub(super) fn tell_all(&mut self, event: Event) {
+        let secret = matches!(event, Event::Sms(_));
         let parcel = Parcel::new(event);
-        for program in self.programs.values().filter(|program| program.events) {
+        let concerned = |program: &&Program| program.hears.events && (program.hears.texts || !secret);
+        for program in self.programs.values().filter(concerned) {
             let item =
                 Item { parcel: Arc::clone(&parcel), qos: Qos::AtLeastOnce, retained: false, again: false, via: None };
             hand(&mut self.status, &program.mailbox, item);

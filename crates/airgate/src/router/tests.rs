@@ -13,7 +13,7 @@ fn deliver(table: &mut Table, topic: &str) -> usize {
 
 fn join(table: &mut Table, id: u64, filters: &[&str]) -> Arc<Mailbox> {
     let mailbox = Arc::new(Mailbox::default());
-    table.join(ProgramId(id), Arc::clone(&mailbox), true);
+    table.join(ProgramId(id), Arc::clone(&mailbox), Hears { events: true, texts: false });
     for filter in filters {
         table.subscribe(Account::Program(ProgramId(id)), filter, Qos::AtLeastOnce);
     }
@@ -182,6 +182,28 @@ fn the_lower_quality_of_message_and_subscription_counts() {
     table.publish(Message { qos: Qos::AtMostOnce, ..message("a/b") }, false);
     let qos: Vec<u8> = drain(&inbox).iter().map(|item| item.qos.into()).collect();
     assert_eq!(qos, [0, 1, 0]);
+}
+
+#[test]
+fn a_text_message_reaches_only_those_who_may_read_it_also_when_they_come_back() {
+    let mut table = Table::default();
+    let others = join(&mut table, 1, &["local/#", "#"]);
+    let reader = Arc::new(Mailbox::default());
+    table.join(ProgramId(2), Arc::clone(&reader), Hears { events: true, texts: true });
+    let (durable, _) = table.attach(name("reader"), ProgramId(2));
+    table.subscribe(Account::Durable(durable), TEXTS, Qos::AtLeastOnce);
+    let text = Event::Sms(serde_json::Map::new());
+    let (message, retain) = announcement(&text).unwrap();
+    assert_eq!((message.topic.as_str(), retain), (TEXTS, false));
+    table.publish(message.clone(), retain);
+    table.tell_all(text);
+    assert_eq!((drain(&others).len(), drain(&reader).len()), (0, 2));
+    table.leave(ProgramId(2), Vec::new());
+    table.publish(message, false);
+    let back = Arc::new(Mailbox::default());
+    table.join(ProgramId(3), Arc::clone(&back), Hears { events: false, texts: true });
+    table.attach(name("reader"), ProgramId(3));
+    assert_eq!(topics(&drain(&back)), [TEXTS]);
 }
 
 #[test]

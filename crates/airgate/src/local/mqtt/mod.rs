@@ -16,7 +16,7 @@ mod window;
 
 use super::Door;
 use super::rights::{Caller, Use};
-use crate::router::{Account, Mailbox, Name, ProgramId};
+use crate::router::{Account, Hears, Mailbox, Name, ProgramId};
 use airgate_proto::{Publish, Qos, topic};
 use bytes::{Bytes, BytesMut};
 use connection::{Connection, End};
@@ -77,7 +77,8 @@ where
     tracing::debug!(program = id.0, uid, client = name.name, clean = connect.clean_session, "MQTT client connected");
 
     let (mailbox, router) = (Arc::new(Mailbox::default()), door.router.clone());
-    router.join(id, Arc::clone(&mailbox), false).await;
+    let hears = Hears { events: false, texts: door.rights.reads_texts(&caller) };
+    router.join(id, Arc::clone(&mailbox), hears).await;
     let (account, present) = if connect.clean_session {
         // [MQTT-3.1.2-6]
         router.forget(name).await;
