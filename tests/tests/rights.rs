@@ -20,7 +20,7 @@ fn house(extra: &'static str) -> Option<House> {
     let house = House::with(Setup { extra, ..Setup::default() });
     house.program();
     std::fs::copy(bin("airgate").get_program(), house.path("airgate")).unwrap();
-    let script = format!("cd {} && chmod 755 . airgate && chgrp {GROUP} *.sock", house.path("").display());
+    let script = format!("cd {} && chmod 755 . airgate && chmod 644 airgate.toml && chgrp {GROUP} *.sock", house.path("").display());
     assert!(run(Command::new("sh").args(["-c", &script])).status.success());
     Some(house)
 }
@@ -28,7 +28,11 @@ fn house(extra: &'static str) -> Option<House> {
 fn as_user(house: &House, user: u32, group: u32, args: &[&str]) -> Output {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", &user.to_string(), "--regid", &group.to_string(), "--clear-groups", "--"]);
-    command.arg(house.path("airgate")).args(args).arg("--socket").arg(house.socket()).env_remove("AIRGATE_SOCKET");
+    command.arg(house.path("airgate")).args(args).env_remove("AIRGATE_SOCKET");
+    match args[0] {
+        "check" => command.arg("--config").arg(house.path("airgate.toml")),
+        _ => command.arg("--socket").arg(house.socket()),
+    };
     run(&mut command)
 }
 
@@ -37,6 +41,13 @@ fn outcome(output: &Output) -> (i32, String) {
     let errors = String::from_utf8_lossy(&output.stderr);
     let code = errors.lines().find_map(|line| line.strip_prefix("error[")?.split(']').next().map(str::to_owned));
     (output.status.code().unwrap_or(-1), code.unwrap_or_default())
+}
+
+/// What `airgate check` tells a user who asks why it may not publish there.
+fn explained(house: &House, user: u32, group: u32, topic: &str) -> String {
+    let output = as_user(house, user, group, &["check", "--publish", topic]);
+    assert_eq!(outcome(&output), (4, "not_allowed".into()), "{output:?}");
+    String::from_utf8_lossy(&output.stderr).split_once("hint: ").unwrap().1.trim_end().to_owned()
 }
 
 fn check(house: &House, user: u32, group: u32, table: &[(&str, (i32, &str))]) {
@@ -67,6 +78,9 @@ fn without_a_table_a_member_has_the_default_and_an_outsider_nothing() {
             ("at AT+CSQ", (4, "not_allowed")),
         ],
     );
+    assert_eq!(explained(&house, OUTSIDER, OUTSIDER, "user/update"), "sudo usermod -aG 64100 64001, then sign in again");
+    let why = explained(&house, MEMBER, GROUP, "/sys/x");
+    assert!(why.contains("[[app]]\n    user = \"64002\"\n    publish = [\"/sys/x\"]"), "{why}");
     let refused = as_user(&house, MEMBER, GROUP, &["pub", "/sys/x", "x"]);
     let errors = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(errors.contains("may not publish to /sys/x") && errors.contains("granted: user/#"), "{errors}");
@@ -93,6 +107,10 @@ fn with_tables_each_has_what_they_grant_and_an_operator_the_console() {
             ("sub user/get -C 1", (4, "not_allowed")),
             ("at AT+CSQ", (4, "not_allowed")),
             ("status", (0, "")),
+            ("check --publish user/pump", (0, "")),
+            ("check --publish user/update", (4, "not_allowed")),
+            ("check --subscribe user/get", (4, "not_allowed")),
+            ("check --user 64003 --publish /ext/x", (4, "not_allowed")),
         ],
     );
     check(&house, OPERATOR, OPERATOR, &[("status", (3, "no_daemon"))]);
@@ -107,6 +125,7 @@ fn with_tables_each_has_what_they_grant_and_an_operator_the_console() {
             ("pub user/update x", (0, "")),
             ("pub /ext/x x", (0, "")),
             ("sub $thing/# -C 1", (4, "not_allowed")),
+            ("check --publish /ext/x --subscribe user/get", (0, "")),
         ],
     );
 }

@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod heard;
 pub mod module;
 pub mod port;
+pub mod rights;
 
 use serde::Serialize;
 

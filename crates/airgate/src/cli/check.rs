@@ -1,8 +1,9 @@
 //! `airgate check`: climbs from the configuration to the cloud and tells which rung fails and what to do.
 
 use super::fail::Fail;
+use super::rights::{self, Questions};
 use crate::check::{self, Finding, Report, Rung, State, Stop};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Local};
 use airgate_client::Client;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,10 +19,22 @@ pub(super) struct Args {
     /// Print one JSON object: `ok`, `failed` (the rung) and `rungs`.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    questions: Questions,
 }
 
 pub(super) fn main(args: &Args) -> Result<(), Fail> {
     let loaded = config::load(args.config.as_deref(), std::env::vars());
+    if args.questions.any() {
+        return rights::main(&args.questions, loaded.as_ref().map_err(Vec::as_slice), args.json);
+    }
+    // Who may not come in may mostly not read the configuration either.
+    if let Err(errors) = &loaded
+        && errors.iter().any(|error| error.code() == "config_unreadable")
+        && let Some(shut) = rights::shut_out(&Local::default())
+    {
+        return Err(Fail::refused(&shut.what, &shut.hint));
+    }
     let mut report = Report::default();
     let errors = match &loaded {
         Ok(loaded) => {
@@ -66,6 +79,9 @@ fn file(report: &mut Report, loaded: &Loaded) {
 
 async fn climb(report: &mut Report, loaded: &Loaded, patience: Duration) -> Result<(), Stop> {
     let config = &loaded.config;
+    if let Some(shut) = rights::shut_out(&config.local) {
+        return report.fail(Rung::Rights, shut.what, shut.hint);
+    }
     if let Ok((client, _events)) = Client::connect(&config.local.socket).await
         && let Ok(status) = client.status().await
     {

@@ -31,6 +31,11 @@ impl Fail {
         Self::new(2, code, what, hint)
     }
 
+    /// Somebody may not: exit code 4.
+    pub(super) fn refused(what: &str, hint: &str) -> Self {
+        Self::new(4, "not_allowed", what, hint)
+    }
+
     /// Everything that is wrong with the configuration, at once.
     pub(super) fn config(errors: &[ConfigError]) -> Self {
         let lines = errors.iter().flat_map(|error| {

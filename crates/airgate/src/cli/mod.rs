@@ -11,6 +11,7 @@ mod fail;
 mod metrics;
 mod outbox;
 mod publish;
+mod rights;
 mod run;
 mod status;
 mod subscribe;

@@ -12,6 +12,7 @@ use std::fs;
 pub struct Accounts {
     users: HashMap<String, u32>,
     names: HashMap<u32, String>,
+    primary: HashMap<u32, u32>,
     groups: HashMap<String, u32>,
     members: HashMap<String, Vec<u32>>,
 }
@@ -28,6 +29,9 @@ impl Accounts {
         for line in passwd.lines() {
             let mut fields = line.split(':');
             if let (Some(name), Some(Ok(uid))) = (fields.next(), fields.nth(1).map(str::parse)) {
+                if let Some(Ok(gid)) = fields.next().map(str::parse) {
+                    accounts.primary.entry(uid).or_insert(gid);
+                }
                 accounts.users.insert(name.to_owned(), uid);
                 accounts.names.entry(uid).or_insert_with(|| name.to_owned());
             }
@@ -53,6 +57,22 @@ impl Accounts {
         self.groups.get(name).copied()
     }
 
+    /// What a user is called; its number when it has no name here.
+    pub fn user_name(&self, uid: u32) -> String {
+        self.names.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
+    }
+
+    /// What a group is called; its number when it has no name here.
+    pub fn group_name(&self, gid: u32) -> String {
+        let named = self.groups.iter().find(|(_, known)| **known == gid);
+        named.map_or_else(|| gid.to_string(), |(name, _)| name.clone())
+    }
+
+    /// The group that a user's programs start with.
+    pub fn primary_group(&self, uid: u32) -> Option<u32> {
+        self.primary.get(&uid).copied()
+    }
+
     /// A caller with all its groups.
     pub fn caller(&self, uid: u32, primary_gid: u32) -> Caller {
         let named = self.names.get(&uid).and_then(|name| self.members.get(name));
@@ -73,6 +93,8 @@ mod tests {
         );
         assert_eq!(accounts.user("pump"), Some(1000));
         assert_eq!(accounts.group("airgate"), Some(990));
+        assert_eq!((accounts.user_name(1000), accounts.user_name(7)), ("pump".into(), "7".into()));
+        assert_eq!((accounts.group_name(990), accounts.primary_group(1000)), ("airgate".into(), Some(1000)));
         let caller = accounts.caller(1000, 1000);
         assert_eq!(caller.gids, [1000, 990, 50].into_iter().collect());
         assert_eq!(accounts.caller(4711, 5).gids, [5].into_iter().collect());

@@ -98,10 +98,9 @@ impl Door {
     pub(super) fn not_allowed(&self, caller: &Caller, what: Use, topic: &str) -> Refusal {
         let verb = if what == Use::Publish { "publish to" } else { "subscribe to" };
         let allowed = self.rights.allowed(caller, what);
-        let hint = match allowed.is_empty() {
-            true => "nothing is granted to this user: see [[app]] in the configuration".to_owned(),
-            false => format!("granted: {}; more is given with [[app]] in the configuration", allowed.join(", ")),
-        };
+        let granted = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
+        let flag = if what == Use::Publish { "publish" } else { "subscribe" };
+        let hint = format!("granted: {granted}; `airgate check --{flag} '{topic}'` says which [[app]] table gives more");
         Refusal::new(None, Code::NotAllowed, format!("user {} may not {verb} {topic}", caller.uid), hint)
     }
 }

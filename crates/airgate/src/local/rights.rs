@@ -129,6 +129,11 @@ impl Rights {
         rates.max_by_key(|rate| rate.per / rate.count.max(1))
     }
 
+    /// Whether the configuration has any `[[app]]` table.
+    pub fn have_tables(&self) -> bool {
+        self.grants.is_some()
+    }
+
     /// What `caller` may use, for a hint.
     pub fn allowed(&self, caller: &Caller, what: Use) -> Vec<String> {
         match &self.grants {
