@@ -16,7 +16,10 @@ fn listener(house: &House, user: Option<&str>, count: &str) -> Child {
     if let Some(user) = user {
         command.args(["--reuid", user, "--regid", user, "--clear-groups", "mosquitto_sub"]);
     }
-    command.arg("--unix").arg(house.path("mqtt.sock")).args(["-t", "local/#", "-v", "-q", "1", "-W", "90", "-C", count]);
+    command
+        .arg("--unix")
+        .arg(house.path("mqtt.sock"))
+        .args(["-t", "local/#", "-v", "-q", "1", "-W", "90", "-C", count]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     eventually("the subscription", || (house.log().matches("MQTT subscribed").count() > before).then_some(()));
     child

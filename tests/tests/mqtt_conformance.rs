@@ -231,6 +231,43 @@ fn what_was_not_acknowledged_comes_again_in_order_and_marked() {
 }
 
 #[test]
+fn what_is_sent_in_one_breath_is_accepted_in_its_order_at_both_doors() {
+    let mut house = House::new();
+    house.kill_modem();
+    let count = 1_000;
+    let mut program = Door::open(&house.socket());
+    let request = |id| json!({"id": id, "op": "publish", "topic": "user/json", "payload": format!("{id}")});
+    let lines: String = (0..count).map(|id| format!("{}\n", request(id))).collect();
+    program.send_raw(lines.as_bytes());
+    let mut numbers = vec![0; count];
+    for _ in 0..count {
+        let answer = program.event(|answer| answer["ok"] == true);
+        numbers[answer["id"].as_u64().unwrap() as usize] = answer["seq"].as_u64().unwrap();
+    }
+    assert!(numbers.is_sorted(), "{numbers:?}");
+
+    let mut raw = Raw::connected(&house, "quick");
+    let packet = |n: usize| {
+        let payload = format!("{n:04}");
+        let body = [&string(b"user/mqtt")[..], &(n as u16 + 1).to_be_bytes(), payload.as_bytes()].concat();
+        packet(0x32, &body)
+    };
+    // One writes while the other reads: the door does not read from a client that does not.
+    let mut writer = raw.0.try_clone().unwrap();
+    let sending =
+        std::thread::spawn(move || writer.write_all(&(0..count).flat_map(packet).collect::<Vec<_>>()).unwrap());
+    for n in 0..count as u16 {
+        let [high, low] = (n + 1).to_be_bytes();
+        raw.expect(&[0x40, 2, high, low]);
+    }
+    sending.join().unwrap();
+    let listed = airgate_tests::run(&mut house.airgate(&["outbox", "export", "--topic", "user/mqtt"]));
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let payloads = listed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["payload"].clone());
+    assert!(payloads.eq((0..count).map(|n| Value::from(format!("{n:04}")))));
+}
+
+#[test]
 fn a_newer_client_of_the_same_name_takes_over_the_session() {
     let house = House::new();
     let mut first = Raw::session(&house, "twin", false);

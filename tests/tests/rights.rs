@@ -20,7 +20,10 @@ fn house(extra: &'static str) -> Option<House> {
     let house = House::with(Setup { extra, ..Setup::default() });
     house.program();
     std::fs::copy(bin("airgate").get_program(), house.path("airgate")).unwrap();
-    let script = format!("cd {} && chmod 755 . airgate && chmod 644 airgate.toml && chgrp {GROUP} *.sock", house.path("").display());
+    let script = format!(
+        "cd {} && chmod 755 . airgate && chmod 644 airgate.toml && chgrp {GROUP} *.sock",
+        house.path("").display()
+    );
     assert!(run(Command::new("sh").args(["-c", &script])).status.success());
     Some(house)
 }
@@ -78,7 +81,10 @@ fn without_a_table_a_member_has_the_default_and_an_outsider_nothing() {
             ("at AT+CSQ", (4, "not_allowed")),
         ],
     );
-    assert_eq!(explained(&house, OUTSIDER, OUTSIDER, "user/update"), "sudo usermod -aG 64100 64001, then sign in again");
+    assert_eq!(
+        explained(&house, OUTSIDER, OUTSIDER, "user/update"),
+        "sudo usermod -aG 64100 64001, then sign in again"
+    );
     let why = explained(&house, MEMBER, GROUP, "/sys/x");
     assert!(why.contains("[[app]]\n    user = \"64002\"\n    publish = [\"/sys/x\"]"), "{why}");
     let refused = as_user(&house, MEMBER, GROUP, &["pub", "/sys/x", "x"]);

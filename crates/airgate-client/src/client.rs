@@ -1,9 +1,12 @@
 //! The handle through which a program asks.
 
+use crate::confirmation::{self, Confirmation, Teller};
 use crate::connection::{self, Call};
 use crate::{Error, Events};
-use airgate_proto::{Done, Hello, Op, Publish, Selection};
+use airgate_proto::{Answer, Ask, Done, Hello, Op, Publish, Selection};
 use serde_json::Value;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::{path::Path, sync::Arc};
 use tokio::{net::UnixStream, sync::mpsc, sync::oneshot};
 
@@ -56,9 +59,30 @@ impl Client {
     /// [`Error::Refused`] with `bad_topic`, `payload_too_large`, `not_allowed`, `outbox_full`, `over_budget`, …;
     /// [`Error::Closed`], [`Error::Protocol`].
     pub async fn publish(&self, publish: Publish) -> Result<Accepted, Error> {
-        let done = self.call(Op::Publish(publish)).await?;
-        let seq = done.seq.ok_or_else(|| Error::Protocol("a publish was accepted without a number".into()))?;
-        Ok(Accepted { seq, duplicate: done.duplicate })
+        accepted(&self.call(Op::Publish(publish)).await?)
+    }
+
+    /// Hands a message to the connection and returns before the daemon has answered: what is submitted one after another arrives
+    /// in that order, and shares the daemon's writing to the disk. The first part resolves as [`Client::publish`]; the
+    /// second, there if `publish` has `confirm`, as that of [`Client::publish_confirmed`].
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub async fn submit(&self, publish: Publish) -> Result<(Submitted, Option<Confirmation>), Error> {
+        let (teller, confirmation) = publish.confirm.then(confirmation::pair).unzip();
+        let answer = self.start(Op::Publish(publish), teller).await?;
+        Ok((Submitted(answer), confirmation))
+    }
+
+    /// As [`Client::publish`], and to be told when the cloud has it: the second part resolves then. No event tells it again.
+    /// To drop that part costs nothing.
+    ///
+    /// # Errors
+    /// As [`Client::publish`].
+    pub async fn publish_confirmed(&self, publish: Publish) -> Result<(Accepted, Confirmation), Error> {
+        let (teller, confirmation) = confirmation::pair();
+        let answer = self.start(Op::Publish(Publish { confirm: true, ..publish }), Some(teller)).await?;
+        Ok((Submitted(answer).await?, confirmation))
     }
 
     /// Asks for the messages that match an MQTT filter. They come as [`Event::Message`](crate::Event::Message).
@@ -158,7 +182,24 @@ impl Client {
         data.ok_or_else(|| Error::Protocol("an answer to `outbox_drop` without data".into()))
     }
 
-    /// What time it is, by the best clock that the daemon knows: `unix_ms`, `source`, `uncertainty_ms`, …
+    /// Asks the cloud itself: a method of the thing model, the shadow, a sub-device. Returns its reply.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `offline`, `cloud_refused`, `timed_out`, `not_supported` and others; [`Error::Closed`],
+    /// [`Error::Protocol`].
+    pub async fn ask(&self, ask: Ask) -> Result<Value, Error> {
+        Ok(self.call(Op::Ask(ask)).await?.data.unwrap_or_default())
+    }
+
+    /// Answers an [`Event::Call`](crate::Event::Call), named by its `call`.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `no_such_call` when it is too late; [`Error::Closed`], [`Error::Protocol`].
+    pub async fn answer(&self, call: impl Into<String>, answer: Answer) -> Result<(), Error> {
+        self.call(Op::Answer { call: call.into(), answer }).await.map(drop)
+    }
+
+    /// What time it is, by the best clock that the daemon has: `{"unix_ms":…,"source":"cloud",…}`.
     ///
     /// # Errors
     /// [`Error::Refused`], [`Error::Closed`], [`Error::Protocol`].
@@ -175,11 +216,38 @@ impl Client {
         self.call(Op::Ping).await.map(drop)
     }
 
+    /// Returns when the connection has ended.
+    pub(crate) async fn closed(&self) {
+        self.calls.closed().await;
+    }
+
     /// No time limit here: how long is too long depends on the request, so the caller sets one where it wants one. To
     /// drop the future does not take the request back.
     async fn call(&self, op: Op) -> Result<Done, Error> {
-        let (answer, answered) = oneshot::channel();
-        self.calls.send(Call { op, answer }).await.map_err(|_| Error::Closed)?;
-        answered.await.unwrap_or(Err(Error::Closed))
+        self.start(op, None).await?.await.unwrap_or(Err(Error::Closed))
     }
+
+    async fn start(&self, op: Op, confirm: Option<Teller>) -> Result<oneshot::Receiver<Result<Done, Error>>, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.calls.send(Call { op, answer, confirm }).await.map_err(|_| Error::Closed)?;
+        Ok(answered)
+    }
+}
+
+/// A message that was handed to the connection; resolves when the daemon has it.
+#[derive(Debug)]
+pub struct Submitted(oneshot::Receiver<Result<Done, Error>>);
+
+impl Future for Submitted {
+    type Output = Result<Accepted, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.0).poll(context)).unwrap_or(Err(Error::Closed));
+        Poll::Ready(answer.and_then(|done| accepted(&done)))
+    }
+}
+
+fn accepted(done: &Done) -> Result<Accepted, Error> {
+    let seq = done.seq.ok_or_else(|| Error::Protocol("a publish was accepted without a number".into()))?;
+    Ok(Accepted { seq, duplicate: done.duplicate })
 }

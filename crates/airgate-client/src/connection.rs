@@ -1,6 +1,7 @@
 //! The task that owns the socket: it alone reads, writes and pairs answers with requests.
 
 use crate::Error;
+use crate::confirmation::{Teller, Waiting};
 use crate::events::EventSender;
 use airgate_proto::limits::MAX_LINE_BYTES;
 use airgate_proto::{
@@ -28,12 +29,15 @@ type Answer = Result<Done, Error>;
 pub(crate) struct Call {
     pub(crate) op: Op,
     pub(crate) answer: oneshot::Sender<Answer>,
+    /// Whom to tell when the cloud has the message.
+    pub(crate) confirm: Option<Teller>,
 }
 
 /// A request on the line.
 struct Pending {
     line_bytes: usize,
     answer: oneshot::Sender<Answer>,
+    confirm: Option<Teller>,
 }
 
 pub(crate) struct Connection {
@@ -42,6 +46,7 @@ pub(crate) struct Connection {
     calls: mpsc::Receiver<Call>,
     events: EventSender,
     pending: HashMap<Id, Pending>,
+    waiting: Waiting,
     next_id: u64,
     /// What is still to be written of the request under way; the next one is taken when it is empty.
     unwritten: Vec<u8>,
@@ -61,15 +66,20 @@ impl Connection {
             ServerFrame::Reply(Reply::Refused(refusal)) => return Err(refusal.into()),
             _ => return Err(Error::Protocol("its first line is no hello".into())),
         };
-        let (pending, unwritten) = (HashMap::new(), Vec::new());
-        Ok((Self { reader, writer, calls, events, pending, next_id: 1, unwritten }, hello))
+        let (pending, waiting, unwritten) = (HashMap::new(), Waiting::default(), Vec::new());
+        Ok((Self { reader, writer, calls, events, pending, waiting, next_id: 1, unwritten }, hello))
     }
 
     /// Runs until the daemon closes, speaks nonsense, or nobody holds an end of it any more. What then still waits for an
     /// answer gets [`Error::Closed`], by dropping its sender.
     pub(crate) async fn run(mut self) {
         let mut callers = true;
-        while callers || !self.pending.is_empty() || !self.unwritten.is_empty() || !self.events.is_closed() {
+        while callers
+            || !self.pending.is_empty()
+            || !self.waiting.is_empty()
+            || !self.unwritten.is_empty()
+            || !self.events.is_closed()
+        {
             // Each branch may be cancelled by another without loss.
             tokio::select! {
                 frame = self.reader.frame() => match frame {
@@ -105,13 +115,18 @@ impl Connection {
             let _ = call.answer.send(Err(refusal.into()));
             return;
         }
-        self.pending.insert(request.id, Pending { line_bytes: line.len(), answer: call.answer });
+        let pending = Pending { line_bytes: line.len(), answer: call.answer, confirm: call.confirm };
+        self.pending.insert(request.id, pending);
         self.unwritten = line;
     }
 
     fn receive(&mut self, frame: ServerFrame) {
         match frame {
-            ServerFrame::Event(event) => self.events.send(event),
+            ServerFrame::Event(event) => {
+                if let Some(event) = self.waiting.tell(event) {
+                    self.events.send(event);
+                }
+            }
             ServerFrame::Reply(Reply::Ok(done)) => {
                 let id = done.id.clone();
                 self.answer(&id, Ok(done));
@@ -138,6 +153,10 @@ impl Connection {
 
     fn answer(&mut self, id: &Id, answer: Answer) {
         if let Some(pending) = self.pending.remove(id) {
+            // The end is told after the number, so it is waited for in time.
+            if let (Some(teller), Ok(Done { seq: Some(seq), .. })) = (pending.confirm, &answer) {
+                self.waiting.wait(*seq, teller);
+            }
             // Whoever asked may have gone; then nobody wants the answer.
             let _ = pending.answer.send(answer);
         }

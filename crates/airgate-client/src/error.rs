@@ -26,6 +26,12 @@ pub enum Error {
         /// What to do.
         hint: String,
     },
+    /// A message that was accepted is given up: its time was over, the outbox was full, the cloud does not take it.
+    #[error("a message was given up: {reason}")]
+    Dropped {
+        /// `ttl`, `outbox_full`, …: the list may grow.
+        reason: String,
+    },
     /// The connection has ended. Whether the request was carried out is not known: a publish with a `key` may be repeated.
     #[error("the connection to the daemon has ended (connect again)")]
     Closed,

@@ -265,3 +265,38 @@ async fn abandoned_request_does_not_disturb_the_next() {
     let (asked, ()) = tokio::join!(client.ping(), serve);
     asked.unwrap();
 }
+
+#[tokio::test]
+async fn a_confirmation_is_told_once_and_to_all_who_wait_for_it() {
+    let (client, mut events, mut peer) = connected().await;
+    let serve = async {
+        for seq in [1, 2, 2] {
+            let request = peer.hear().await;
+            assert!(matches!(&request.op, Op::Publish(publish) if publish.confirm));
+            peer.accept(request, seq).await;
+        }
+        peer.say(Event::Sent { seq: 2 }.to_line()).await;
+        peer.say(Event::Dropped(airgate_client::Dropped { seq: 1, reason: "ttl".into() }).to_line()).await;
+        // Nobody waits for this one.
+        peer.say(Event::Sent { seq: 9 }.to_line()).await;
+    };
+    let publish = || client.publish_confirmed(Publish::new("a", "x"));
+    let (one, two, again, ()) = tokio::join!(publish(), publish(), publish(), serve);
+    let (_, given_up) = one.unwrap();
+    assert!(matches!(given_up.await, Err(Error::Dropped { reason }) if reason == "ttl"));
+    two.unwrap().1.await.unwrap();
+    again.unwrap().1.await.unwrap();
+    assert_eq!(events.next().await, Some(Event::Sent { seq: 9 }));
+}
+
+#[tokio::test]
+async fn a_confirmation_of_a_lost_connection_is_not_known() {
+    let (client, _events, mut peer) = connected().await;
+    let serve = async {
+        let request = peer.hear().await;
+        peer.accept(request, 1).await;
+    };
+    let (accepted, ()) = tokio::join!(client.publish_confirmed(Publish::new("a", "x")), serve);
+    drop(peer);
+    assert!(matches!(accepted.unwrap().1.await, Err(Error::Closed)));
+}

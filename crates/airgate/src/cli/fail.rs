@@ -50,6 +50,14 @@ impl Fail {
         Self::new(1, "check_failed", format!("{rung}: {what}"), hint)
     }
 
+    /// The same, and of which of several.
+    pub(super) fn of(mut self, which: &str) -> Self {
+        if let Some(first) = self.lines.first_mut() {
+            *first = first.replacen("]: ", &format!("]: {which}: "), 1);
+        }
+        self
+    }
+
     /// Says it and tells the exit code.
     pub(super) fn show(&self) -> ExitCode {
         for line in &self.lines {
@@ -66,6 +74,7 @@ impl From<airgate_client::Error> for Fail {
                 Self::new(3, "no_daemon", format!("no daemon at {}: {source}", path.display()), hint)
             }
             Error::Refused { code, message, hint } => Self::new(4, code.as_str(), message, &hint),
+            Error::Dropped { .. } => Self::new(1, "dropped", error, ""),
             Error::Closed => Self::new(1, "closed", "the daemon ended the connection", "see `airgate status`"),
             error @ Error::Protocol(_) => Self::new(1, "protocol", error, ""),
         }

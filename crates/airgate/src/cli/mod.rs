@@ -21,6 +21,8 @@ use fail::Fail;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Gateway between programs on this host and an IoT cloud, through an Air780E LTE module.
 #[derive(Debug, Parser)]
@@ -74,10 +76,13 @@ struct Socket {
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !matches!(cli.command, Command::Run(_)) {
+        end_with_its_reader();
+    }
     let done = match cli.command {
         Command::Run(args) => run::main(&args),
-        Command::Pub(args) => publish::main(args),
-        Command::Sub(args) => subscribe::main(args),
+        Command::Pub(args) => publish::main(&args),
+        Command::Sub(args) => subscribe::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Status(args) => status::main(&args),
         Command::Metrics(args) => metrics::main(&args),
@@ -96,11 +101,17 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints it. A reader that has seen enough, as `head` does, is no failure.
+/// Prints it.
 fn out(text: &str) -> Result<(), Fail> {
-    match io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Fail::failed("stdout", error)),
-        _ => Ok(()),
+    io::stdout().write_all(text.as_bytes()).map_err(|error| Fail::failed("stdout", error))
+}
+
+/// A command whose reader has seen enough, as `head` has, ends like every other in a pipe: by SIGPIPE, without a word. The
+/// daemon does not: what it writes to may go away.
+fn end_with_its_reader() {
+    let always = Arc::new(AtomicBool::new(true));
+    if let Err(error) = signal_hook::flag::register_conditional_default(signal_hook::consts::SIGPIPE, always) {
+        tracing::debug!(%error, "a broken pipe will be an error");
     }
 }
 

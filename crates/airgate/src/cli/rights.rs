@@ -97,7 +97,8 @@ fn somebody(accounts: &Accounts, name: &str) -> Result<User, Fail> {
 
 fn show(answers: &[Answer], as_json: bool) {
     if as_json {
-        let rows: Vec<_> = answers.iter().map(|Answer { ok, what, hint }| json!({ "ok": ok, "what": what, "hint": hint })).collect();
+        let rows: Vec<_> =
+            answers.iter().map(|Answer { ok, what, hint }| json!({ "ok": ok, "what": what, "hint": hint })).collect();
         println!("{:#}", json!({ "ok": answers.iter().all(|answer| answer.ok), "answers": rows }));
         return;
     }

@@ -2,7 +2,7 @@
 
 use super::fail::Fail;
 use super::{Socket, block_on};
-use airgate_client::{Client, Event, Message};
+use airgate_client::{Client, Event, Message, Qos};
 use std::io::{self, Write};
 
 #[derive(Debug, clap::Args)]
@@ -23,11 +23,11 @@ pub(super) struct Args {
     count: Option<u64>,
 }
 
-pub(super) fn main(args: Args) -> Result<(), Fail> {
+pub(super) fn main(args: &Args) -> Result<(), Fail> {
     block_on(run(args))
 }
 
-async fn run(args: Args) -> Result<(), Fail> {
+async fn run(args: &Args) -> Result<(), Fail> {
     let (client, mut events) = Client::connect(&args.socket.socket).await?;
     for filter in &args.filters {
         client.subscribe(filter).await?;
@@ -37,17 +37,13 @@ async fn run(args: Args) -> Result<(), Fail> {
         match events.next().await {
             Some(Event::Message(message)) => {
                 left -= 1;
-                match print(&message, &args) {
-                    // Whoever reads us has enough.
-                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                    printed => printed.map_err(|error| Fail::failed("output", error))?,
-                }
+                print(&message, args).map_err(|error| Fail::failed("output", error))?;
             }
             Some(Event::Call(call)) => {
                 left -= 1;
                 let payload = serde_json::to_vec(&call).map_err(|error| Fail::failed("output", error))?;
-                let message = Message { topic: call.topic, payload, qos: airgate_client::Qos::AtLeastOnce };
-                print(&message, &args).map_err(|error| Fail::failed("output", error))?;
+                let message = Message { topic: call.topic, payload, qos: Qos::AtLeastOnce };
+                print(&message, args).map_err(|error| Fail::failed("output", error))?;
             }
             Some(Event::Lagged { missed }) => eprintln!("notice: {missed} messages were missed: read faster"),
             Some(_) => {}

@@ -5,7 +5,11 @@ use super::rights::{Caller, Use};
 use crate::outbox::{self, AcceptError, Accepted};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Outgoing};
 use airgate_proto::{Code, Message, Publish, Refusal};
+use futures_util::future::BoxFuture;
+use std::future::ready;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use tokio::task::unconstrained;
 
 /// Longest payload between programs of this host, in bytes: as text it must still fit into a line at the JSON door.
 pub const LOCAL_PAYLOAD: usize = 64 * 1024;
@@ -37,14 +41,20 @@ impl Door {
         self.rights.rate(caller).map_or(Duration::ZERO, |rate| self.users.charge(caller.uid, rate))
     }
 
-    /// Puts a message of the caller into the outbox.
+    /// Puts a message of the caller into the outbox. Its number is given now, so that the messages of a program keep their order in
+    /// whatever order the futures are polled from here on; for the same reason none of them yields to other tasks.
     pub(super) fn accept(
         &self,
         caller: &Caller,
         message: outbox::Message,
-    ) -> impl Future<Output = Result<Accepted, AcceptError>> + use<> {
+    ) -> BoxFuture<'static, Result<Accepted, AcceptError>> {
         let (outbox, bound) = (self.outbox.clone(), self.rights.max_queued_bytes(caller));
-        async move { outbox.accept_within(message, bound).await }
+        let mut accepting: BoxFuture<'static, _> =
+            Box::pin(unconstrained(async move { outbox.accept_within(message, bound).await }));
+        match accepting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(accepted) => Box::pin(ready(accepted)),
+            Poll::Pending => accepting,
+        }
     }
 
     pub(super) fn too_fast(&self, caller: &Caller, pause: Duration) -> Refusal {
@@ -100,7 +110,8 @@ impl Door {
         let allowed = self.rights.allowed(caller, what);
         let granted = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
         let flag = if what == Use::Publish { "publish" } else { "subscribe" };
-        let hint = format!("granted: {granted}; `airgate check --{flag} '{topic}'` says which [[app]] table gives more");
+        let hint =
+            format!("granted: {granted}; `airgate check --{flag} '{topic}'` says which [[app]] table gives more");
         Refusal::new(None, Code::NotAllowed, format!("user {} may not {verb} {topic}", caller.uid), hint)
     }
 }
