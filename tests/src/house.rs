@@ -1,6 +1,6 @@
 //! A house: module, cloud and daemon, wired together in a folder of their own.
 
-use crate::{Door, PATIENCE, Process, bin, eventually};
+use crate::{Door, PATIENCE, Process, bin, bin_under, eventually};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
@@ -13,7 +13,8 @@ use tempfile::TempDir;
 const PRODUCT_KEY: &str = "a1EndToEnd0";
 const PRODUCT_SECRET: &str = "productsecret000";
 const DEVICE_NAME: &str = "861551056421746";
-const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// Of the device.
+pub const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// Of the sensor that may stand behind the gateway.
 pub const SUB_DEVICE_SECRET: &str = "5ubdev1ce5ecret5ubdev1ce5ecret00";
@@ -29,6 +30,12 @@ pub struct Setup {
     pub profile: &'static str,
     /// Rate of the serial line; 0 is unthrottled.
     pub baud: u32,
+    /// Where the product lives.
+    pub instance: Instance,
+    /// The module is given the cloud's own host names, which lead to the stand-in, and not `localhost`.
+    pub own_hosts: bool,
+    /// What becomes of the first answer to a registration: `how` of the stand-in's `spoil_answers`.
+    pub spoil_answers: Option<&'static str>,
     /// Added to the section `cloud`.
     pub cloud: &'static str,
     /// Added to the configuration.
@@ -39,6 +46,27 @@ pub struct Setup {
     pub registers: Option<&'static str>,
     /// `AIRGATE_LOG` of the daemon.
     pub log: &'static str,
+}
+
+/// What kind of instance the product lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instance {
+    OldPublic,
+    Public,
+    Enterprise,
+}
+
+impl Instance {
+    pub const ALL: [Self; 3] = [Self::OldPublic, Self::Public, Self::Enterprise];
+
+    /// Its kind and its ID, in the stand-in's words.
+    fn keys(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::OldPublic => ("old_public", None),
+            Self::Public => ("public", Some("iot-06z00public")),
+            Self::Enterprise => ("enterprise", Some("iot-06z00enterprise")),
+        }
+    }
 }
 
 /// How the connection to the stand-in is protected.
@@ -58,6 +86,9 @@ impl Default for Setup {
             tls: Tls::Off,
             profile: "780e-v1161",
             baud: 0,
+            instance: Instance::OldPublic,
+            own_hosts: false,
+            spoil_answers: None,
             cloud: "",
             extra: "",
             spelling: &[],
@@ -83,9 +114,11 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    fn new(dir: &Path) -> Self {
+    fn new(dir: &Path, instance: Instance) -> Self {
+        let (kind, id) = instance.keys();
+        let id = id.map_or_else(String::new, |id| format!("instance_id = \"{id}\"\n"));
         let devices = format!(
-            "[[product]]\nproduct_key = \"{PRODUCT_KEY}\"\nproduct_secret = \"{PRODUCT_SECRET}\"\ndynamic_registration = true\nkind = \"old_public\"\n\
+            "[[product]]\nproduct_key = \"{PRODUCT_KEY}\"\nproduct_secret = \"{PRODUCT_SECRET}\"\ndynamic_registration = true\nkind = \"{kind}\"\n{id}\
              [[device]]\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\ndevice_secret = \"{DEVICE_SECRET}\"\n\
              [[product]]\nproduct_key = \"a1Sensor000\"\ndynamic_registration = true\n\
              [[device]]\nproduct_key = \"a1Sensor000\"\ndevice_name = \"meter-1\"\ndevice_secret = \"{SUB_DEVICE_SECRET}\"\n"
@@ -230,8 +263,18 @@ impl House {
     }
 
     pub fn with(setup: Setup) -> Self {
+        let mut house = Self::unstarted(setup);
+        house.start_daemon();
+        house
+    }
+
+    /// A house whose daemon is not started yet.
+    pub fn unstarted(setup: Setup) -> Self {
         let dir = TempDir::new().unwrap();
-        let cloud = Cloud::new(dir.path());
+        let cloud = Cloud::new(dir.path(), setup.instance);
+        if let Some(how) = setup.spoil_answers {
+            assert_eq!(cloud.ask(&json!({"do": "spoil_answers", "how": how, "count": 1}))["ok"], true);
+        }
         let port = if setup.tls == Tls::Off { cloud.port } else { cloud.tls_port };
         let tls = match setup.tls {
             Tls::Off => "false".into(),
@@ -240,9 +283,15 @@ impl House {
         };
         let mut section = format!(
             "provider = \"aliyun\"\nproduct_key = \"{PRODUCT_KEY}\"\ndevice_name = \"{DEVICE_NAME}\"\n\
-             device_secret = \"{}\"\nhost = \"localhost\"\nport = {port}\ntls = {tls}\n",
+             device_secret = \"{}\"\ntls = {tls}\n",
             setup.secret
         );
+        if !setup.own_hosts {
+            section += &format!("host = \"localhost\"\nport = {port}\n");
+        }
+        if let (_, Some(id)) = setup.instance.keys() {
+            section += &format!("instance_id = \"{id}\"\n");
+        }
         if let Some(way) = setup.registers {
             section = section.replace("\ndevice_secret = ", "\n#device_secret = ");
             section += &format!("product_secret = \"{PRODUCT_SECRET}\"\nregister_by = \"{way}\"\n");
@@ -258,11 +307,13 @@ impl House {
     /// A house whose daemon talks to a broker that is not ours.
     pub fn with_broker(port: u16) -> Self {
         let dir = TempDir::new().unwrap();
-        let cloud = Cloud::new(dir.path());
+        let cloud = Cloud::new(dir.path(), Instance::OldPublic);
         let section = format!(
             "provider = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = false\nclient_id = \"gateway-1\"\n"
         );
-        Self::build(dir, cloud, Setup::default(), &section, format!("127.0.0.1:{port}"))
+        let mut house = Self::build(dir, cloud, Setup::default(), &section, format!("127.0.0.1:{port}"));
+        house.start_daemon();
+        house
     }
 
     fn build(dir: TempDir, cloud: Cloud, setup: Setup, section: &str, broker: String) -> Self {
@@ -275,7 +326,6 @@ impl House {
         std::fs::write(dir.path().join("airgate.toml"), config).unwrap();
         let mut house = Self { cloud, modem: None, daemon: None, setup, broker, dir };
         house.start_modem();
-        house.start_daemon();
         house
     }
 
@@ -311,11 +361,16 @@ impl House {
 
     /// Starts the daemon and waits until it says that it is ready, as systemd does.
     pub fn start_daemon(&mut self) {
+        self.start_daemon_under(&[]);
+    }
+
+    /// The same with a command before it, such as `prlimit`, that becomes the daemon.
+    pub fn start_daemon_under(&mut self, before: &[&str]) {
         let notify = self.path("notify.sock");
         let _ = std::fs::remove_file(&notify);
         let ready = UnixDatagram::bind(&notify).unwrap();
         ready.set_read_timeout(Some(crate::PATIENCE)).unwrap();
-        let mut command = bin("airgate");
+        let mut command = bin_under(before, "airgate");
         command.arg("run").arg("--config").arg(self.path("airgate.toml")).env("NOTIFY_SOCKET", &notify);
         command.env("AIRGATE_LOG", self.setup.log);
         let process = Process::start(&mut command, &self.path("daemon.log"));

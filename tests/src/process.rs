@@ -3,9 +3,11 @@
 use crate::PATIENCE;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// The folder of the built binaries; they are built once per test process, so that no test runs against old ones.
@@ -36,7 +38,20 @@ fn built() -> &'static Path {
 
 /// A command for one of the project's binaries.
 pub fn bin(name: &str) -> Command {
-    let mut command = Command::new(built().join(name));
+    bin_under(&[], name)
+}
+
+/// The same with a command before it that becomes it.
+pub fn bin_under(before: &[&str], name: &str) -> Command {
+    let binary = built().join(name);
+    let mut command = match before {
+        [] => Command::new(binary),
+        [program, args @ ..] => {
+            let mut command = Command::new(program);
+            command.args(args).arg(binary);
+            command
+        }
+    };
     // The developer's own settings stay outside.
     command.env_remove("AIRGATE_SOCKET").env_remove("RUST_LOG").env("AIRGATE_LOG", "debug");
     command
@@ -45,6 +60,26 @@ pub fn bin(name: &str) -> Command {
 /// Runs a command to its end.
 pub fn run(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().expect("the command starts")
+}
+
+/// Does this with each of `cells`, a few at a time, and fails with all that failed.
+pub fn in_parallel<T: Sync>(cells: &[T], name: impl Fn(&T) -> String + Sync, work: impl Fn(&T) + Sync) {
+    const AT_ONCE: usize = 12;
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut failed = Vec::new();
+        while let Some(cell) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if std::panic::catch_unwind(AssertUnwindSafe(|| work(cell))).is_err() {
+                failed.push(name(cell));
+            }
+        }
+        failed
+    };
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(failed.is_empty(), "{failed:?}");
 }
 
 /// Looks at something outside, again and again, until it is so.

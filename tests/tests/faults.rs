@@ -7,9 +7,8 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{House, PATIENCE, nasty_payload};
+use airgate_tests::{House, PATIENCE, in_parallel, nasty_payload};
 use serde_json::json;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is going on when it happens, as the beginning of a rule.
@@ -103,29 +102,6 @@ fn cell(during: During, fault: &str) {
     }
 }
 
-/// Lives all cells, a few at a time, and tells all that failed.
-fn live(cells: &[(During, &str)]) {
-    const AT_ONCE: usize = 12;
-    let next = AtomicUsize::new(0);
-    let failed = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut failed = Vec::new();
-                    while let Some((during, fault)) = cells.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if std::panic::catch_unwind(|| cell(*during, fault)).is_err() {
-                            failed.push(format!("{during:?} × {fault}"));
-                        }
-                    }
-                    failed
-                })
-            })
-            .collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect::<Vec<_>>()
-    });
-    assert!(failed.is_empty(), "{failed:?}");
-}
-
 #[test]
 fn whatever_happens_whenever_it_happens_all_that_was_accepted_arrives_and_the_link_heals() {
     let cells = During::ALL.iter().flat_map(|during| SHORT.iter().map(|fault| (*during, *fault)));
@@ -133,7 +109,8 @@ fn whatever_happens_whenever_it_happens_all_that_was_accepted_arrives_and_the_li
     let can_happen = |(during, fault): &(During, &str)| {
         *during != Idle || !["lose", "flip", "insert", "double"].iter().any(|name| fault.starts_with(name))
     };
-    live(&cells.filter(can_happen).chain(LONG).collect::<Vec<_>>());
+    let cells: Vec<_> = cells.filter(can_happen).chain(LONG).collect();
+    in_parallel(&cells, |(during, fault)| format!("{during:?} × {fault}"), |(during, fault)| cell(*during, fault));
 }
 
 #[test]

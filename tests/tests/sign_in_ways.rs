@@ -1,0 +1,255 @@
+//! Every way to sign in, on every kind of instance, from an empty store to an acknowledged message; and what goes wrong with it.
+
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+use airgate_tests::{DEVICE_SECRET, Door, House, Instance, Setup, Tls, eventually, in_parallel, run};
+use serde_json::{Value, json};
+use std::process::Command;
+
+/// How a device proves itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    DeviceSecret,
+    Register,
+    RegisterNoPrereg,
+}
+
+impl Mode {
+    const ALL: [Self; 3] = [Self::DeviceSecret, Self::Register, Self::RegisterNoPrereg];
+
+    fn registers(self) -> Option<&'static str> {
+        (self != Self::DeviceSecret).then_some("mqtt")
+    }
+
+    fn auth(self) -> &'static str {
+        match self {
+            Self::DeviceSecret => "",
+            Self::Register => "auth = \"register\"\n",
+            Self::RegisterNoPrereg => "auth = \"register_no_prereg\"\n",
+        }
+    }
+
+    fn house(self, instance: Instance, tls: Tls) -> House {
+        House::with(Setup {
+            registers: self.registers(),
+            cloud: self.auth(),
+            instance,
+            tls,
+            own_hosts: true,
+            ..Setup::default()
+        })
+    }
+}
+
+/// The stand-in's log: those events.
+fn events(house: &House, kind: &str) -> Vec<Value> {
+    let log = house.cloud.ask(&json!({"do": "log"}))["events"].as_array().unwrap().clone();
+    log.into_iter().filter(|event| event["event"] == kind).collect()
+}
+
+fn arrives(house: &House, payload: &str) {
+    house.program().publish("user/update", payload);
+    house.all_arrive("user/update", &[payload.to_owned()]);
+}
+
+fn trouble(program: &mut Door, code: &str) -> Value {
+    eventually(code, || {
+        let trouble = program.status()["link"]["trouble"].clone();
+        (trouble["code"] == code).then_some(trouble)
+    })
+}
+
+fn first_message_and_restart(mode: Mode, instance: Instance, tls: Tls) {
+    let mut house = mode.house(instance, tls);
+    if (mode, instance) == (Mode::RegisterNoPrereg, Instance::OldPublic) {
+        let told = trouble(&mut Door::open(&house.socket()), "registration_refused");
+        assert!(told["hint"].as_str().unwrap().contains("enterprise"), "{told}");
+        return;
+    }
+    arrives(&house, "first");
+    assert!(house.terminate_daemon());
+    house.start_daemon();
+    arrives(&house, "second");
+    let registered = usize::from(mode != Mode::DeviceSecret);
+    assert_eq!(events(&house, "registered").len(), registered, "no second registration");
+    assert_eq!(events(&house, "refused"), Vec::<Value>::new());
+    let signed_in = events(&house, "connected");
+    assert_eq!(signed_in.len(), 2);
+    let way = match (mode, tls) {
+        (Mode::RegisterNoPrereg, _) => "|securemode=-2,authType=connwl",
+        (_, Tls::Off) => "|securemode=3,",
+        (_, _) => "|securemode=2,",
+    };
+    assert!(signed_in.iter().all(|event| event["client_id"].as_str().unwrap().contains(way)), "{signed_in:?}");
+}
+
+#[test]
+fn every_way_on_every_instance_leads_from_an_empty_store_to_the_cloud_and_a_restart_registers_nothing() {
+    let mut cells = Vec::new();
+    for mode in Mode::ALL {
+        for instance in Instance::ALL {
+            for tls in [Tls::OwnAuthority, Tls::Off] {
+                // The platform registers over TLS alone.
+                if mode == Mode::DeviceSecret || tls != Tls::Off {
+                    cells.push((mode, instance, tls));
+                }
+            }
+        }
+    }
+    in_parallel(
+        &cells,
+        |cell| format!("{cell:?}"),
+        |(mode, instance, tls)| first_message_and_restart(*mode, *instance, *tls),
+    );
+}
+
+/// What was accepted before and while it went wrong arrives, and no more was registered than had to be.
+fn spoilt_answer(mode: Mode, how: &'static str) {
+    let house = House::with(Setup {
+        registers: Some("mqtt"),
+        cloud: mode.auth(),
+        instance: Instance::Enterprise,
+        tls: Tls::OwnAuthority,
+        own_hosts: true,
+        spoil_answers: Some(how),
+        ..Setup::default()
+    });
+    let mut program = Door::open(&house.socket());
+    program.publish("user/update", how);
+    house.all_arrive("user/update", &[how.to_owned()]);
+    let registered = events(&house, "registered").len();
+    assert_eq!(registered, if how == "doubled" { 1 } else { 2 }, "{mode:?} {how}");
+    let log = house.log();
+    if ["malformed", "other_device"].contains(&how) {
+        assert!(log.contains("answer to the registration"), "{mode:?} {how}: {log}");
+    }
+    if how != "doubled" {
+        assert!(log.contains("registration_unanswered"), "{mode:?} {how}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_doubled_garbled_or_somebody_elses_costs_one_registration_more_and_no_message() {
+    let mut cells = Vec::new();
+    for mode in [Mode::Register, Mode::RegisterNoPrereg] {
+        for how in ["lost", "doubled", "malformed", "other_device"] {
+            cells.push((mode, how));
+        }
+    }
+    in_parallel(&cells, |cell| format!("{cell:?}"), |(mode, how)| spoilt_answer(*mode, how));
+}
+
+/// Where a registered device keeps what it was given.
+fn store(house: &House) -> std::path::PathBuf {
+    house.path("store")
+}
+
+/// A store file that is spoilt while the daemon is down.
+fn spoilt_store(mode: Mode, what: &str) {
+    let mut house = mode.house(Instance::Enterprise, Tls::OwnAuthority);
+    arrives(&house, "before");
+    assert!(house.terminate_daemon());
+    let file = store(&house).join("credentials.redb");
+    match what {
+        "torn" => std::fs::File::options().write(true).open(&file).unwrap().set_len(5_000).unwrap(),
+        _ => std::fs::remove_file(&file).unwrap(),
+    }
+    house.start_daemon();
+    let mut program = Door::open(&house.socket());
+    program.publish("user/update", "kept all the while");
+    if mode == Mode::Register {
+        // The device has signed in: the platform gives its secret again after a reset in the console alone.
+        let told = trouble(&mut program, "registration_refused");
+        assert!(told["hint"].as_str().unwrap().contains("reset"), "{told}");
+        house.cloud.console(json!({"do": "reset"}));
+    }
+    house.all_arrive("user/update", &["kept all the while".to_owned()]);
+    assert_eq!(events(&house, "registered").len(), 2, "{mode:?} {what}");
+    assert_eq!(house.log().contains("is set aside"), what == "torn", "{mode:?} {what}");
+}
+
+/// A store that takes nothing: nothing is asked of the cloud until it does.
+fn unwritable_store(what: &str) {
+    let mut house = House::unstarted(Setup {
+        registers: Some("mqtt"),
+        cloud: Mode::RegisterNoPrereg.auth(),
+        instance: Instance::Enterprise,
+        tls: Tls::OwnAuthority,
+        own_hosts: true,
+        ..Setup::default()
+    });
+    if what == "full" {
+        // No file may grow larger: the store wants more from its first byte, the outbox does not.
+        house.start_daemon_under(&["env", "--ignore-signal=XFSZ", "prlimit", "--fsize=65536:unlimited"]);
+    } else {
+        // Root writes wherever rights forbid it: where a directory should be, there is a file.
+        std::fs::write(store(&house), "in the way").unwrap();
+        house.start_daemon();
+    }
+    let mut program = Door::open(&house.socket());
+    program.publish("user/update", "kept all the while");
+    let told = trouble(&mut program, "store_unusable");
+    assert!(told["hint"].as_str().unwrap().contains("check the disk"), "{told}");
+    assert_eq!(events(&house, "registered").len(), 0, "what cannot be kept is not asked for");
+    if what == "full" {
+        let pid = house.daemon_pid().to_string();
+        assert!(run(Command::new("prlimit").args(["--fsize=unlimited", "--pid", &pid])).status.success());
+    } else {
+        std::fs::remove_file(store(&house)).unwrap();
+    }
+    house.all_arrive("user/update", &["kept all the while".to_owned()]);
+    assert_eq!(events(&house, "registered").len(), 1);
+}
+
+/// Something is done in the console to a device that is online, and undone.
+fn console(mode: Mode, calls: &[Value], undo: &[Value], code: Option<&str>) {
+    let mut house = mode.house(Instance::Enterprise, Tls::OwnAuthority);
+    arrives(&house, "before");
+    for call in calls.iter().chain([&json!({"do": "kick"})]) {
+        house.cloud.console(call.clone());
+    }
+    let mut program = Door::open(&house.socket());
+    program.publish("user/update", "kept all the while");
+    if let Some(code) = code {
+        let told = trouble(&mut program, code);
+        assert!(told["hint"].as_str().unwrap().contains("console"), "{told}");
+    }
+    for call in undo {
+        house.cloud.console(call.clone());
+    }
+    house.all_arrive("user/update", &["before".to_owned(), "kept all the while".to_owned()]);
+    assert_eq!(events(&house, "registered").len(), usize::from(mode != Mode::DeviceSecret), "none is burnt");
+    assert!(house.terminate_daemon());
+}
+
+#[test]
+fn a_store_that_is_spoilt_or_takes_nothing_and_what_is_done_in_the_console_heals_or_is_told() {
+    let secret = |secret: &str| json!({"do": "secret", "device_secret": secret});
+    let disable = |on: bool| json!({"do": "disable", "on": on});
+    let cells: Vec<(&str, Box<dyn Fn() + Sync>)> = vec![
+        ("torn", Box::new(|| spoilt_store(Mode::Register, "torn"))),
+        ("missing", Box::new(|| spoilt_store(Mode::Register, "missing"))),
+        ("torn, not listed", Box::new(|| spoilt_store(Mode::RegisterNoPrereg, "torn"))),
+        ("not writable", Box::new(|| unwritable_store("not writable"))),
+        ("full", Box::new(|| unwritable_store("full"))),
+        ("reset", Box::new(|| console(Mode::Register, &[json!({"do": "reset"})], &[], None))),
+        (
+            "secret changed",
+            Box::new(move || {
+                let (new, old) = (secret(&"9".repeat(32)), secret(DEVICE_SECRET));
+                console(Mode::DeviceSecret, &[new], &[old], Some("sign_in_refused"));
+            }),
+        ),
+        (
+            "disabled",
+            Box::new(move || console(Mode::Register, &[disable(true)], &[disable(false)], Some("sign_in_refused"))),
+        ),
+        (
+            "disabled, not listed",
+            Box::new(move || {
+                console(Mode::RegisterNoPrereg, &[disable(true)], &[disable(false)], Some("sign_in_refused"));
+            }),
+        ),
+    ];
+    in_parallel(&cells, |(name, _)| (*name).to_owned(), |(_, cell)| cell());
+}
