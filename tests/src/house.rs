@@ -34,6 +34,8 @@ pub struct Setup {
     pub instance: Instance,
     /// The module is given the cloud's own host names, which lead to the stand-in, and not `localhost`.
     pub own_hosts: bool,
+    /// Of the stand-in's bad days, if its console lets them come.
+    pub seed: u64,
     /// What becomes of the first answer to a registration: `how` of the stand-in's `spoil_answers`.
     pub spoil_answers: Option<&'static str>,
     /// Added to the section `cloud`.
@@ -88,6 +90,7 @@ impl Default for Setup {
             baud: 0,
             instance: Instance::OldPublic,
             own_hosts: false,
+            seed: 1,
             spoil_answers: None,
             cloud: "",
             extra: "",
@@ -108,13 +111,14 @@ pub struct Cloud {
     process: Option<Process>,
     dir: PathBuf,
     port: u16,
+    seed: u64,
     pub tls_port: u16,
     pub http_port: u16,
     pub ca: String,
 }
 
 impl Cloud {
-    fn new(dir: &Path, instance: Instance) -> Self {
+    fn new(dir: &Path, instance: Instance, seed: u64) -> Self {
         let (kind, id) = instance.keys();
         let id = id.map_or_else(String::new, |id| format!("instance_id = \"{id}\"\n"));
         let devices = format!(
@@ -128,6 +132,7 @@ impl Cloud {
             process: None,
             dir: dir.to_owned(),
             port: free_port(),
+            seed,
             tls_port: 0,
             http_port: 0,
             ca: String::new(),
@@ -142,7 +147,7 @@ impl Cloud {
         command
             .args(["--tls-listen", "127.0.0.1:0", "--limits", "off", "--devices"])
             .arg(self.dir.join("devices.toml"));
-        command.arg("--console").arg(self.dir.join("console.sock"));
+        command.arg("--console").arg(self.dir.join("console.sock")).arg("--seed").arg(self.seed.to_string());
         let mut process = Process::start(&mut command, &self.dir.join("cloud.log"));
         let listens: Value = serde_json::from_str(&process.first_line()).unwrap();
         let tls = listens["mqtts"].as_str().unwrap();
@@ -271,7 +276,7 @@ impl House {
     /// A house whose daemon is not started yet.
     pub fn unstarted(setup: Setup) -> Self {
         let dir = TempDir::new().unwrap();
-        let cloud = Cloud::new(dir.path(), setup.instance);
+        let cloud = Cloud::new(dir.path(), setup.instance, setup.seed);
         if let Some(how) = setup.spoil_answers {
             assert_eq!(cloud.ask(&json!({"do": "spoil_answers", "how": how, "count": 1}))["ok"], true);
         }
@@ -307,7 +312,7 @@ impl House {
     /// A house whose daemon talks to a broker that is not ours.
     pub fn with_broker(port: u16) -> Self {
         let dir = TempDir::new().unwrap();
-        let cloud = Cloud::new(dir.path(), Instance::OldPublic);
+        let cloud = Cloud::new(dir.path(), Instance::OldPublic, 1);
         let section = format!(
             "provider = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = false\nclient_id = \"gateway-1\"\n"
         );

@@ -1,18 +1,43 @@
-//! No secret is seen where it does not belong: the log at its most talkative, the status, the process table, the store's
-//! listing.
+//! No secret is seen where it does not belong: the log at its most talkative, the status, the process table, what a core
+//! dump holds of the command line and the environment, the listings of the configuration and the store.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{House, Setup, Tls, run};
+use airgate_tests::{DEVICE_SECRET, House, Instance, SUB_DEVICE_SECRET, Setup, Tls, bin, run};
 use serde_json::json;
-
-const DEVICE_SECRET: &str = "0123456789abcdef0123456789abcdef";
-const SUB_DEVICE_SECRET: &str = "5ubdev1ce5ecret5ubdev1ce5ecret00";
+use std::os::unix::fs::FileExt;
 
 /// What the process table shows of a process to everybody, and to its owner.
 fn process_table(pid: u32) -> String {
     let read = |name: &str| std::fs::read(format!("/proc/{pid}/{name}")).expect("the daemon runs");
     format!("{}\n{}", String::from_utf8_lossy(&read("cmdline")), String::from_utf8_lossy(&read("environ")))
+}
+
+/// The command line and the environment as they lie in the process's memory, and so in its core dump.
+fn in_a_core_dump(pid: u32) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the daemon runs");
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // Source: proc(5), fields 48 to 51, counted from 1 with the name as the second.
+    let place = |field: usize| fields[field - 3].parse::<u64>().unwrap();
+    let memory = std::fs::File::open(format!("/proc/{pid}/mem")).expect("it is ours");
+    let read = |from: u64, to: u64| {
+        let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
+        memory.read_exact_at(&mut bytes, from).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (words, environment) = (read(place(48), place(49)), read(place(50), place(51)));
+    assert!(words.contains("airgate.toml") && environment.contains("AIRGATE_LOG=trace"), "{words} {environment}");
+    words + &environment
+}
+
+/// What the commands tell of the configuration and the store.
+fn listings(house: &House) -> String {
+    let told = [&["config", "show"][..], &["credentials", "list"][..]].map(|command| {
+        let output = run(bin("airgate").args(command).arg("--config").arg(house.path("airgate.toml")));
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    });
+    told.concat()
 }
 
 /// A run of hexadecimal digits as long as a signature.
@@ -29,20 +54,23 @@ fn signature(text: &str) -> Option<&str> {
     None
 }
 
-/// Nothing of these in the log, the status and the process table, and nothing that looks like a secret or a signature.
+/// Nothing of these in any of the places, and in those that hold no random paths nothing that looks like a secret or a signature.
 fn nothing_is_shown(mut house: House, secrets: &[&str]) {
     let shown = run(house.airgate(&["status"]).arg("--json")).stdout;
     let shown = [String::from_utf8_lossy(&shown).into_owned(), house.program().status().to_string()].concat();
-    let table = process_table(house.daemon_pid());
+    let (table, core, listed) =
+        (process_table(house.daemon_pid()), in_a_core_dump(house.daemon_pid()), listings(&house));
     assert!(house.terminate_daemon());
     let log = house.log();
     assert!(log.contains("TRACE"), "the log is at its most talkative");
     for secret in secrets {
-        for (what, text) in [("log", &log), ("status", &shown), ("process table", &table)] {
+        let places =
+            [("log", &log), ("status", &shown), ("process table", &table), ("core", &core), ("listings", &listed)];
+        for (what, text) in places {
             assert!(!text.contains(secret), "a secret is in the {what}");
         }
     }
-    for (what, text) in [("log", &log), ("status", &shown)] {
+    for (what, text) in [("log", &log), ("status", &shown), ("listings", &listed)] {
         assert_eq!(signature(text), None, "a secret or the password of a sign-in is in the {what}");
     }
 }
@@ -66,8 +94,11 @@ fn no_secret_is_in_the_log_the_status_or_the_process_table() {
 
 #[test]
 fn a_device_that_registers_by_either_way_signs_in_with_what_it_fetched_once_and_shows_nothing_of_it() {
-    for way in ["https", "mqtt"] {
-        let setup = Setup { log: "trace", registers: Some(way), tls: Tls::OwnAuthority, ..Setup::default() };
+    let listed = (Instance::OldPublic, "");
+    let unlisted = (Instance::Enterprise, "auth = \"register_no_prereg\"\n");
+    for (way, (instance, cloud)) in [("https", listed), ("mqtt", listed), ("mqtt", unlisted)] {
+        let setup =
+            Setup { log: "trace", registers: Some(way), tls: Tls::OwnAuthority, instance, cloud, ..Setup::default() };
         let mut house = House::with(setup);
         house.program().publish("user/update", way);
         house.all_arrive("user/update", &[way.to_owned()]);

@@ -222,6 +222,23 @@ fn console(mode: Mode, calls: &[Value], undo: &[Value], code: Option<&str>) {
     assert!(house.terminate_daemon());
 }
 
+/// A module that believes in another century, and is not told the time by its network.
+fn wrong_clock() {
+    let mut house = Mode::DeviceSecret.house(Instance::Enterprise, Tls::OwnAuthority);
+    arrives(&house, "before");
+    let mut program = house.program();
+    for command in ["AT+CTZU=0", "AT+CCLK=\"01/01/01,00:00:00+00\""] {
+        program.ask_ok(json!({"op": "at", "command": command}));
+    }
+    house.cloud.console(json!({"do": "kick"}));
+    program.event(|event| event["event"] == "link" && event["state"] == "offline");
+    arrives(&house, "after");
+    let clock = program.ask_ok(json!({"op": "at", "command": "AT+CCLK?"})).to_string();
+    assert!(clock.contains("01/01/01"), "it was wrong all the while: {clock}");
+    assert_eq!(events(&house, "refused"), Vec::<Value>::new());
+    assert!(house.terminate_daemon());
+}
+
 #[test]
 fn a_store_that_is_spoilt_or_takes_nothing_and_what_is_done_in_the_console_heals_or_is_told() {
     let secret = |secret: &str| json!({"do": "secret", "device_secret": secret});
@@ -232,6 +249,7 @@ fn a_store_that_is_spoilt_or_takes_nothing_and_what_is_done_in_the_console_heals
         ("torn, not listed", Box::new(|| spoilt_store(Mode::RegisterNoPrereg, "torn"))),
         ("not writable", Box::new(|| unwritable_store("not writable"))),
         ("full", Box::new(|| unwritable_store("full"))),
+        ("wrong clock", Box::new(wrong_clock)),
         ("reset", Box::new(|| console(Mode::Register, &[json!({"do": "reset"})], &[], None))),
         (
             "secret changed",

@@ -257,7 +257,7 @@ impl Broker {
             connect.login.as_ref().map_or(("", ""), |login| (&*login.username, &*login.password));
         let parsed = SignIn::parse(&connect.client_id, user_name);
         if let Some(code) = self.faults.refuse_connect(parsed.as_ref().ok().map(|sign_in| &sign_in.device)) {
-            return Err((code, "put in by the console".to_owned()));
+            return Err((code, "refused by the console or a bad day".to_owned()));
         }
         let sign_in = parsed.map_err(|refusal| (refusal.code(), refusal.to_string()))?;
         if matches!(sign_in.auth, Auth::Register(_)) {

@@ -56,6 +56,9 @@ pub(super) fn acceptor() -> Result<(TlsAcceptor, String), TlsError> {
     server.distinguished_name.push(DnType::CommonName, "airgate-sim cloud");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     server.use_authority_key_identifier_extension = true;
+    // Not for ever: a client whose clock stands at its first day finds it not yet valid, as it finds the platform's.
+    server.not_before = rcgen::date_time_ymd(2022, 1, 1);
+    server.not_after = rcgen::date_time_ymd(2053, 7, 4);
     let certificate = server.signed_by(&key, &issuer)?;
 
     // TLS 1.2 at most, as the platform documents. The provider is named, so that no other crate's choice matters.
