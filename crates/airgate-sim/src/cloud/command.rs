@@ -23,6 +23,10 @@ pub struct Args {
     /// Where to serve MQTT over TLS; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     tls_listen: String,
+    /// Where to serve MQTT whose TLS a front has taken off: for clients that know only cipher suites which are not
+    /// offered here, such as static RSA
+    #[arg(long, value_name = "HOST:PORT")]
+    fronted_listen: Option<String>,
     /// Where to serve HTTP, plain and over TLS; port 0 takes a free one
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0")]
     http_listen: String,
@@ -64,6 +68,7 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
     }
     let cloud = Cloud::start(Options {
         listen: args.listen,
+        fronted_listen: args.fronted_listen,
         tls_listen: args.tls_listen,
         http_listen: args.http_listen,
         devices,
@@ -74,9 +79,12 @@ pub async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
         strict_instance: args.strict_instance,
     })
     .await?;
-    let addresses = json!({
+    let mut addresses = json!({
         "mqtt": cloud.mqtt_addr(), "mqtts": cloud.mqtts_addr(), "http": cloud.http_addr(), "ca": cloud.ca_path()
     });
+    if let (Some(fronted), Some(fields)) = (cloud.fronted_addr(), addresses.as_object_mut()) {
+        fields.insert("fronted".to_owned(), fronted.to_string().into());
+    }
     println!("{addresses}");
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,

@@ -4,7 +4,7 @@
 
 use super::broker::Broker;
 use super::registration_http;
-use super::server::{PATIENCE, Shared};
+use super::server::{PATIENCE, Shared, TLS_HANDSHAKE};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,9 +16,6 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// The most header fields of a request.
 const MAX_FIELDS: usize = 64;
-
-/// The first byte of a TLS connection: a handshake record.
-const TLS_HANDSHAKE: u8 = 0x16;
 
 /// A request, read to its end.
 #[derive(Debug, PartialEq, Eq)]

@@ -89,8 +89,10 @@ use tokio::sync::broadcast;
 /// How to start the stand-in.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// `HOST:PORT` of the plain listener; port 0 takes a free one.
+    /// `HOST:PORT` of the plain listener, which also speaks TLS; port 0 takes a free one.
     pub listen: String,
+    /// `HOST:PORT` of the listener behind a front that takes TLS off; none when none.
+    pub fronted_listen: Option<String>,
     /// `HOST:PORT` of the TLS listener; port 0 takes a free one.
     pub tls_listen: String,
     /// `HOST:PORT` of the HTTP listener, which also speaks TLS; port 0 takes a free one.
@@ -114,6 +116,7 @@ impl Default for Options {
         let any = "127.0.0.1:0".to_owned();
         Options {
             listen: any.clone(),
+            fronted_listen: None,
             tls_listen: any.clone(),
             http_listen: any,
             devices: Devices::default(),
@@ -150,6 +153,7 @@ pub struct Cloud {
     shared: Arc<Shared>,
     mqtt: SocketAddr,
     mqtts: SocketAddr,
+    fronted: Option<SocketAddr>,
     http: SocketAddr,
     ca: tls::CaFile,
     _console: Option<console::Socket>,
@@ -171,6 +175,10 @@ impl Cloud {
         let (plain, mqtt) = bind(&options.listen).await?;
         let (secure, mqtts) = bind(&options.tls_listen).await?;
         let (web, http) = bind(&options.http_listen).await?;
+        let fronted = match &options.fronted_listen {
+            Some(at) => Some(bind(at).await?),
+            None => None,
+        };
         let (acceptor, ca_pem) = tls::acceptor()?;
         let ca = tls::CaFile::write(options.ca_file.as_deref(), &ca_pem)?;
         let console = options.console.as_deref().map(open_console).transpose()?;
@@ -189,14 +197,18 @@ impl Cloud {
             }
             Shared::new(broker)
         };
-        shared.tasks.spawn(server::listen(Arc::clone(&shared), plain, Protocol::Mqtt));
+        shared.tasks.spawn(server::listen(Arc::clone(&shared), plain, Protocol::Mqtt(acceptor.clone())));
         shared.tasks.spawn(server::listen(Arc::clone(&shared), secure, Protocol::Mqtts(acceptor.clone())));
         shared.tasks.spawn(server::listen(Arc::clone(&shared), web, Protocol::Http(acceptor)));
+        let fronted = fronted.map(|(listener, address)| {
+            shared.tasks.spawn(server::listen(Arc::clone(&shared), listener, Protocol::Fronted));
+            address
+        });
         let console = console.map(|(listener, socket)| {
             shared.tasks.spawn(console::listen(Arc::clone(&shared), listener));
             socket
         });
-        Ok(Cloud { shared, mqtt, mqtts, http, ca, _console: console })
+        Ok(Cloud { shared, mqtt, mqtts, fronted, http, ca, _console: console })
     }
 
     /// Where plain MQTT is served.
@@ -207,6 +219,11 @@ impl Cloud {
     /// Where MQTT over TLS is served.
     pub fn mqtts_addr(&self) -> SocketAddr {
         self.mqtts
+    }
+
+    /// Where MQTT is served whose TLS was taken off by a front.
+    pub fn fronted_addr(&self) -> Option<SocketAddr> {
+        self.fronted
     }
 
     /// Where HTTP is served, plain and over TLS.

@@ -144,8 +144,10 @@ impl Shared {
 /// What a listener serves.
 #[derive(Clone)]
 pub(super) enum Protocol {
-    /// MQTT over plain TCP.
-    Mqtt,
+    /// MQTT over plain TCP or over TLS, as the client begins: the platform's oldest port takes both.
+    Mqtt(TlsAcceptor),
+    /// MQTT whose TLS was taken off by a front.
+    Fronted,
     /// MQTT over TLS.
     Mqtts(TlsAcceptor),
     /// HTTP, plain or over TLS, as the client begins.
@@ -162,7 +164,11 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, protocol:
                 let (task, protocol) = (Arc::clone(&shared), protocol.clone());
                 shared.tasks.spawn(async move {
                     match protocol {
-                        Protocol::Mqtt => serve(&task, stream, false).await,
+                        Protocol::Mqtt(acceptor) if begins_with_tls(&task, &stream).await => {
+                            serve_tls(&task, stream, &acceptor).await;
+                        }
+                        Protocol::Mqtt(_) => serve(&task, stream, false).await,
+                        Protocol::Fronted => serve(&task, stream, true).await,
                         Protocol::Mqtts(acceptor) => serve_tls(&task, stream, &acceptor).await,
                         Protocol::Http(acceptor) => http::serve(&task, stream, &acceptor).await,
                     }
@@ -174,6 +180,17 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, protocol:
             }
         }
     }
+}
+
+/// The first byte of a TLS connection: a handshake record.
+pub(super) const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Whether a client begins with TLS; one that says nothing for long does not.
+async fn begins_with_tls(shared: &Shared, stream: &TcpStream) -> bool {
+    let mut first = [0];
+    let looked = tokio::time::timeout(PATIENCE, stream.peek(&mut first));
+    let looked = shared.stop.run_until_cancelled(looked).await;
+    matches!(looked, Some(Ok(Ok(1)))) && first == [TLS_HANDSHAKE]
 }
 
 async fn serve_tls(shared: &Shared, stream: TcpStream, acceptor: &TlsAcceptor) {

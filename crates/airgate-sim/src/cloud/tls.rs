@@ -14,10 +14,15 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_rustls::rustls::{self, ServerConfig};
 
 /// The names in the server's certificate: this machine, and the endpoints of the platform.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 10] = [
     "localhost",
     "127.0.0.1",
     "*.iot-as-mqtt.cn-shanghai.aliyuncs.com",
+    "*.iot-as-mqtt.ap-northeast-1.aliyuncs.com",
+    "*.iot-as-mqtt.ap-southeast-1.aliyuncs.com",
+    "*.iot-as-mqtt.eu-central-1.aliyuncs.com",
+    "*.iot-as-mqtt.us-east-1.aliyuncs.com",
+    "*.iot-as-mqtt.us-west-1.aliyuncs.com",
     "*.mqtt.iothub.aliyuncs.com",
     "iot-auth.cn-shanghai.aliyuncs.com",
 ];

@@ -175,6 +175,19 @@ pub(crate) async fn tls_to(
 }
 
 #[tokio::test]
+async fn plain_port_takes_tls_as_well_and_what_comes_from_a_front_counts_as_tls() {
+    let at = Some("127.0.0.1:0".to_owned());
+    let options = Options { devices: Devices::one(PK, DN, SECRET), fronted_listen: at, ..Options::default() };
+    let cloud = Cloud::start(options).await.unwrap();
+    let stream = tls_to(&cloud, cloud.mqtt_addr(), "localhost").await.unwrap();
+    assert_eq!(Client::over(stream).connect(signed("")).await.0, 0);
+    let stream = TcpStream::connect(cloud.fronted_addr().unwrap()).await.unwrap();
+    assert_eq!(Client::over(stream).connect(signed("")).await.0, 0);
+    let over_tls = |event: &&Event| matches!(event, Event::Connected { tls: true, .. });
+    assert_eq!(cloud.log().iter().filter(over_tls).count(), 2);
+}
+
+#[tokio::test]
 async fn tls_listener_is_trusted_under_the_names_of_the_platform_and_no_other() {
     let cloud = cloud().await;
     for name in [

@@ -13,4 +13,6 @@ mod ota;
 #[cfg(test)]
 mod registration;
 #[cfg(test)]
+mod services;
+#[cfg(test)]
 mod sign_in;

@@ -38,7 +38,7 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     }
     let identity = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(bad)?;
     let Some(identity) = identity else {
-        return Err(imei_wanted());
+        return Err(imei_wanted(args.imei.as_deref()));
     };
     let mut moment = Moment::new(unix_ms(), session::random());
     if let Some(timestamp) = &args.timestamp {
@@ -59,7 +59,12 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     Ok(())
 }
 
-pub(super) fn imei_wanted() -> Fail {
+/// The device's name is the IMEI; what was given as one, if anything, is none.
+pub(super) fn imei_wanted(given: Option<&str>) -> Fail {
+    if let Some(given) = given {
+        let what = format!("`--imei` has 15 digits, and {given:?} is none");
+        return Fail::usage("bad_value", what, "AT+CGSN tells it; it is printed on the module, too");
+    }
     let hint = "give it with --imei, or a device_name in the configuration";
     Fail::usage("imei_wanted", "the device's name is the module's IMEI, which is not known here", hint)
 }

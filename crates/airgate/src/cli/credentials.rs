@@ -76,7 +76,7 @@ fn whose(args: &Whose) -> Result<(Box<Registers>, Store), Fail> {
             let hint = "only auth = \"register\" and \"register_no_prereg\" use the store";
             Err(Fail::usage("not_registering", "the configured device does not register by itself", hint))
         }
-        None => Err(super::auth::imei_wanted()),
+        None => Err(super::auth::imei_wanted(args.imei.as_deref())),
     }
 }
 
