@@ -239,11 +239,14 @@ fn wrong_clock() {
     assert!(house.terminate_daemon());
 }
 
+/// A fault by its name, and how to live through it.
+type Fault = (&'static str, Box<dyn Fn() + Sync>);
+
 #[test]
 fn a_store_that_is_spoilt_or_takes_nothing_and_what_is_done_in_the_console_heals_or_is_told() {
     let secret = |secret: &str| json!({"do": "secret", "device_secret": secret});
     let disable = |on: bool| json!({"do": "disable", "on": on});
-    let cells: Vec<(&str, Box<dyn Fn() + Sync>)> = vec![
+    let cells: Vec<Fault> = vec![
         ("torn", Box::new(|| spoilt_store(Mode::Register, "torn"))),
         ("missing", Box::new(|| spoilt_store(Mode::Register, "missing"))),
         ("torn, not listed", Box::new(|| spoilt_store(Mode::RegisterNoPrereg, "torn"))),

@@ -82,6 +82,35 @@ fn every_spelling_of_a_setting_gives_the_same_sign_in() {
 }
 
 #[test]
+fn every_spelling_of_a_registration_gives_the_same_sign_in() {
+    let random = |text: &str| -> Value {
+        let (mut made, _) = auth(text);
+        // The random text differs, and with it what is signed.
+        let client_id = made["client_id"].as_str().unwrap().to_owned();
+        let (before, rest) = client_id.split_once("random=").unwrap();
+        made["client_id"] = format!("{before}{}", rest.split_once(',').unwrap().1).into();
+        made["password"] = made["password"].as_str().unwrap().len().into();
+        made
+    };
+    let right =
+        random("product_key = \"a1X\"\ndevice_name = \"pump1\"\nproduct_secret = \"s\"\ninstance_id = \"iot-1\"\n");
+    assert!(right["client_id"].as_str().unwrap().contains("authType=register,"));
+    for device in ["deviceName", "DeviceName"] {
+        for secret in ["productSecret", "ProductSecret"] {
+            for instance in ["instanceId", "InstanceId", "iot_instance_id"] {
+                let text =
+                    format!("produt_id = \"a1X\"\n{device} = \"pump1\"\n{secret} = \"s\"\n{instance} = \"iot-1\"\n");
+                assert_eq!(random(&text), right, "{text}");
+            }
+        }
+    }
+    // Without a name the device is the IMEI and need not be listed.
+    let unlisted = random("product_id = \"a1X\"\nproduct_secret = \"s\"\ninstance_id = \"iot-1\"\n");
+    assert_eq!(unlisted["username"], format!("{DN}&a1X"));
+    assert!(unlisted["client_id"].as_str().unwrap().contains("securemode=-2,authType=regnwl,"), "{unlisted}");
+}
+
+#[test]
 fn two_spellings_of_one_setting_that_differ_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("airgate.toml");
