@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, Setup, eventually, run};
+use airgate_tests::{Door, House, Setup, bin, eventually, run};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -112,6 +112,30 @@ fn the_history_outlives_restarts_and_a_damaged_file() {
     assert_eq!(hours(&mut house.program()).len(), 1);
     assert!(house.terminate_daemon());
     assert_eq!(house.log().matches("the history cannot be written").count(), 1, "{}", house.log());
+}
+
+#[test]
+fn the_last_days_are_a_table_and_a_page() {
+    let house = House::new();
+    let mut program = house.program();
+    eventually("a signal is in the history", || {
+        hours(&mut program).last().is_some_and(|hour| hour["rsrp_dbm"].is_object()).then_some(())
+    });
+    let table = text(&mut house.airgate(&["status", "--history"]));
+    assert!(table.starts_with("UTC ") && table.lines().count() >= 2 && table.contains(" % "), "{table}");
+    let page = text(&mut house.airgate(&["report"]));
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    for part in ["861551056421746", "<svg", " dBm</text>", "online"] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+}
+
+#[test]
+fn what_shows_something_says_so_when_there_is_no_daemon() {
+    for command in ["status", "top", "metrics", "report"] {
+        let output = run(bin("airgate").args([command, "--socket", "/does/not/exist.sock"]));
+        assert_eq!(output.status.code(), Some(3), "{command}");
+    }
 }
 
 #[test]

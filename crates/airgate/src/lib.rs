@@ -26,5 +26,6 @@ pub mod session;
 pub mod status;
 pub mod store;
 pub mod texts;
+pub mod top;
 pub mod uplink;
 pub mod view;

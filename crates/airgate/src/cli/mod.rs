@@ -11,10 +11,12 @@ mod fail;
 mod metrics;
 mod outbox;
 mod publish;
+mod report;
 mod rights;
 mod run;
 mod status;
 mod subscribe;
+mod top;
 
 use clap::{Parser, Subcommand};
 use fail::Fail;
@@ -45,6 +47,10 @@ enum Command {
     Check(check::Args),
     /// Show what is going on.
     Status(status::Args),
+    /// Show what is going on, live; q quits.
+    Top(top::Args),
+    /// Print the last 30 days as a page of HTML with plots.
+    Report(report::Args),
     /// Print the status as Prometheus reads it.
     Metrics(metrics::Args),
     /// Show what sign-in would use, without any connection.
@@ -85,6 +91,8 @@ pub fn main() -> ExitCode {
         Command::Sub(args) => subscribe::main(&args),
         Command::Check(args) => check::main(&args),
         Command::Status(args) => status::main(&args),
+        Command::Top(args) => top::main(&args),
+        Command::Report(args) => report::main(&args),
         Command::Metrics(args) => metrics::main(&args),
         Command::Auth(args) => auth::main(&args),
         Command::Credentials(args) => credentials::main(&args),

@@ -1,10 +1,11 @@
-//! `airgate status`: what is going on, once.
+//! `airgate status`: what is going on, once; or what happened in the last 30 days.
 
 use super::fail::Fail;
+use super::report::rows;
 use super::{Socket, block_on};
 use crate::status::unix_ms;
 use crate::view::paint::Paint;
-use crate::view::screen;
+use crate::view::{month, screen};
 use airgate_client::Client;
 use serde_json::Value;
 
@@ -12,19 +13,26 @@ use serde_json::Value;
 pub(super) struct Args {
     #[command(flatten)]
     socket: Socket,
-    /// Print the whole status object as JSON.
+    /// Show the last 30 days instead, a line for each day.
+    #[arg(long)]
+    history: bool,
+    /// Print the whole object as JSON.
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn main(args: &Args) -> Result<(), Fail> {
-    let status: Value = block_on(async {
+    let told: Value = block_on(async {
         let (client, _events) = Client::connect(&args.socket.socket).await?;
-        Ok(client.status().await?)
+        Ok(if args.history { client.history().await? } else { client.status().await? })
     })?;
-    if args.json {
-        super::out(&format!("{status:#}\n"))
-    } else {
-        super::out(&screen::draw(&status, unix_ms(), Paint::of_stdout()))
-    }
+    let paint = Paint::of_stdout();
+    super::out(&match (args.json, args.history) {
+        (true, _) => format!("{told:#}\n"),
+        (false, false) => screen::draw(&told, unix_ms(), paint),
+        (false, true) => {
+            let damaged = told.get("damaged").and_then(Value::as_u64).unwrap_or(0);
+            month::draw(&rows(told)?, damaged, paint)
+        }
+    })
 }
