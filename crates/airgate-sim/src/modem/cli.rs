@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::engine::Setup;
 use super::faults::{Mix, Rule, script};
 use super::handle::{Modem, Options};
+use super::instead::{Instead, OtherEnd};
 use super::profile::Profile;
 use super::route::Route;
 
@@ -43,6 +44,12 @@ pub struct Args {
     /// Leave the SIM holder empty
     #[arg(long)]
     no_sim: bool,
+    /// Lock the SIM card with this PIN
+    #[arg(long, value_name = "PIN")]
+    sim_pin: Option<String>,
+    /// Put something else on the line in place of a module with the AT firmware
+    #[arg(long, value_enum, value_name = "WHAT")]
+    instead: Option<Instead>,
     /// Rules for what goes wrong, a line each; see the documentation of `modem::faults`
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -76,6 +83,7 @@ impl Args {
         let setup = Setup {
             imei: self.imei.unwrap_or(usual.imei),
             sim: !self.no_sim,
+            pin: self.sim_pin,
             seed: self.seed,
             turnaround: Duration::from_millis(self.turnaround_ms),
             rtt: Duration::from_millis(self.rtt_ms),
@@ -121,6 +129,15 @@ pub fn run(args: Args) -> ExitCode {
 async fn serve(args: Args) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    if let Some(is) = args.instead {
+        let other = OtherEnd::open(&args.link, is)?;
+        println!("{}", serde_json::json!({ "link": other.path() }));
+        return tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            result = other.serve() => result,
+        };
+    }
     let mut modem = Modem::start(args.options()?)?;
     println!("{}", serde_json::json!({ "link": modem.path() }));
     tokio::select! {

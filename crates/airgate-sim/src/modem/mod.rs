@@ -33,6 +33,7 @@ mod console;
 pub mod engine;
 pub mod faults;
 mod handle;
+mod instead;
 mod net;
 mod profile;
 mod profile_text;

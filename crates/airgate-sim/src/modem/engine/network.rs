@@ -69,7 +69,9 @@ impl Engine {
     pub(super) fn radio_command(&mut self, name: &str, form: &Form) -> Outcome {
         match (name, form) {
             ("+CSQ", Form::Plain) => {
-                let (rssi, ber) = if self.radio.attached() { self.setup.csq } else { (99, 99) };
+                // A cell is heard before it has taken the card, and also when it refuses it.
+                let heard = self.radio.attached() || (self.radio.is_on() && self.hears_a_cell());
+                let (rssi, ber) = if heard { self.setup.csq } else { (99, 99) };
                 self.info(&format!("+CSQ: {rssi},{ber}"));
             }
             ("+CESQ", Form::Plain) => {

@@ -56,6 +56,11 @@ impl Engine {
         matches!(self.world.network, Network::Home | Network::Roaming)
     }
 
+    /// There is a cell, whatever it thinks of the card.
+    pub(super) fn hears_a_cell(&self) -> bool {
+        self.world.network != Network::None
+    }
+
     /// The network is there and refuses the module.
     pub(super) fn is_denied(&self) -> bool {
         self.world.network == Network::Denied && self.sim_opened()
