@@ -129,9 +129,14 @@ impl Process {
     }
 
     /// SIGTERM: it ends in order. Returns whether it ended well.
-    pub fn terminate(mut self) -> bool {
+    pub fn terminate(self) -> bool {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").arg(pid).status().expect("kill runs").success());
+        self.ends()
+    }
+
+    /// Waits until it ends by itself. Returns whether it ended well.
+    pub fn ends(mut self) -> bool {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {

@@ -107,7 +107,10 @@ impl Driver {
             };
             let error = error.to_string();
             if told.as_ref() != Some(&error) {
-                tracing::warn!("the serial port cannot be used: {error}; trying again every second");
+                tracing::warn!(
+                    event = "port_unusable",
+                    "the serial port cannot be used: {error}; trying again every second"
+                );
                 told = Some(error.clone());
             }
             self.port_lost(error);
@@ -231,7 +234,13 @@ impl Driver {
         if let Some(rung) = self.ladder.next(now, day) {
             self.link.climb(rung);
             let evidence = self.link.fault().map_or("", Fault::as_str);
-            tracing::warn!(rung = rung.as_str(), evidence, "recovery: {}, since {evidence}", rung.as_str());
+            tracing::warn!(
+                event = "recovery_step",
+                rung = rung.as_str(),
+                evidence,
+                "recovery: {}, since {evidence}",
+                rung.as_str()
+            );
             if let (Rung::Hardware, Some(reset)) = (rung, &self.recovery.reset) {
                 reset();
             }
@@ -241,14 +250,32 @@ impl Driver {
                 Rescue::Healed(heal) => {
                     let (rung, seconds) = (heal.rung.as_str(), heal.took.as_secs());
                     match heal.healed {
-                        true => tracing::info!(rung, seconds, "recovery: {rung} has healed it after {seconds} s"),
-                        false => tracing::warn!(rung, seconds, "recovery: {rung} has not healed it in {seconds} s"),
+                        true => {
+                            tracing::info!(
+                                event = "recovery_healed",
+                                rung,
+                                seconds,
+                                "recovery: {rung} has healed it after {seconds} s"
+                            );
+                        }
+                        false => {
+                            tracing::warn!(
+                                event = "recovery_failed",
+                                rung,
+                                seconds,
+                                "recovery: {rung} has not healed it in {seconds} s"
+                            );
+                        }
                     }
                     self.last_heal = Some(heal);
                 }
                 Rescue::Spent(fault) => {
                     let evidence = fault.as_str();
-                    tracing::error!(evidence, "recovery has done for today what it may; {evidence}, and it waits");
+                    tracing::error!(
+                        event = "recovery_spent",
+                        evidence,
+                        "recovery has done for today what it may; {evidence}, and it waits"
+                    );
                 }
                 Rescue::BudgetChanged(_) => {}
             }
@@ -268,7 +295,7 @@ impl Driver {
             Line::Synchronised => self.link.answers(true),
             Line::Echoes => self.link.echoes(),
             Line::Silent => {
-                tracing::warn!("the module does not answer");
+                tracing::warn!(event = "module_silent", "the module does not answer");
                 self.link.answers(false);
             }
         }
@@ -277,7 +304,13 @@ impl Driver {
     fn on_notice(&mut self, notice: Notice) {
         let event = match notice {
             Notice::Identified(identity) => {
-                tracing::info!(model = identity.model, firmware = identity.firmware, imei = identity.imei, "module");
+                tracing::info!(
+                    event = "module",
+                    model = identity.model,
+                    firmware = identity.firmware,
+                    imei = identity.imei,
+                    "module"
+                );
                 Event::Identified(identity)
             }
             Notice::Online(attempt) => Event::Online(attempt),

@@ -2,17 +2,18 @@
 
 use crate::budget::Quota;
 use crate::cloud::{self, Topics};
-use crate::config::{self, Config};
+use crate::config::{self, Budget, Change, Config};
 use crate::heals;
 use crate::history;
 use crate::interrupted::Interrupted;
-use crate::local::rights::Rights;
+use crate::local::rights::{Rights, Use};
 use crate::local::{self, Accounts, BindError, Door, Speaks};
 use crate::metrics;
 use crate::outbox::{self, Outbox};
 use crate::recovery;
-use crate::router;
-use crate::service;
+use crate::router::{self, Permits, Router};
+use crate::service::pulse::Vigil;
+use crate::service::{self, chronicle};
 use crate::session;
 use crate::status::Sources;
 use crate::texts;
@@ -20,6 +21,7 @@ use crate::uplink::{self, Uplink};
 use air780e::Recovery;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Why the daemon does not start.
@@ -42,11 +44,22 @@ pub struct Daemon {
     status: Sources,
     session: session::Handle,
     doors: [JoinHandle<()>; 3],
-    rescue: JoinHandle<()>,
-    textfile: Option<JoinHandle<()>>,
+    /// Tasks that end with the daemon, whatever they are at.
+    aside: Vec<JoinHandle<()>>,
     history: history::Handle,
-    texts: JoinHandle<()>,
     outbox: Outbox,
+    vigil: Vigil,
+    live: Live,
+}
+
+/// What can change while the daemon runs, and the ways to the rooms that act on it.
+#[derive(Debug)]
+struct Live {
+    /// What is in effect.
+    config: Config,
+    rights: watch::Sender<Arc<Rights>>,
+    tariff: watch::Sender<Option<Budget>>,
+    router: Router,
 }
 
 /// Starts everything in the current runtime. When it returns, programs can connect.
@@ -87,7 +100,8 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     };
     let (uplink, events) = Uplink::start(line, recovery);
     let rescue = tokio::spawn(rescue.keep(uplink.status(), budget));
-    let (router, ends) = router::start(config.routes.clone());
+    let mut vigil = Vigil::default();
+    let (router, ends) = router::start(config.routes.clone(), vigil.room("router"));
     let texts = tokio::spawn(texts::hand_on(uplink.texts(), ends.downlink.clone()));
     let store = config.store();
     match store.protect() {
@@ -97,6 +111,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         Err(error) => tracing::error!(%error, "the credential store was not encrypted"),
     }
     let (quota, budget) = Quota::open(&config);
+    let (tariff, tariff_of) = watch::channel(config.budget.clone());
     let parts = session::Parts {
         config: config.clone(),
         store,
@@ -106,6 +121,8 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         quota,
         ends,
         warnings: service::warnings::take(),
+        tariff: tariff_of,
+        pulse: vigil.room("session"),
     };
     let session = session::start(parts);
     let status = Sources {
@@ -123,12 +140,13 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         heals: heals::follow(uplink.status()),
     };
     let (past, history) = history::start(status.clone(), history::Ring::new(config.history_file()));
-    let textfile = config.metrics.map(|metrics| tokio::spawn(metrics::keep(metrics, status.clone())));
-    let accounts = Accounts::read();
+    let textfile = config.metrics.clone().map(|metrics| tokio::spawn(metrics::keep(metrics, status.clone())));
+    let (rights, rights_of) = watch::channel(Arc::new(rights(&config, &Accounts::read())));
+    let chronicle = tokio::spawn(chronicle::tell(uplink.status(), outbox.status()));
     let door = Arc::new(Door {
-        router,
+        router: router.clone(),
         outbox: outbox.clone(),
-        rights: Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name)),
+        rights: rights_of,
         users: Arc::clone(&status.users),
         history: past,
         seats: local::Seats::default(),
@@ -140,11 +158,18 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         max_line: config.local.max_line,
     });
     let doors = [
-        tokio::spawn(local::serve(json, Speaks::Json, Arc::clone(&door))),
-        tokio::spawn(local::serve(mqtt, Speaks::Mqtt, Arc::clone(&door))),
-        tokio::spawn(local::announce_link(door)),
+        tokio::spawn(vigil.room("JSON door").beside(local::serve(json, Speaks::Json, Arc::clone(&door)))),
+        tokio::spawn(vigil.room("MQTT door").beside(local::serve(mqtt, Speaks::Mqtt, Arc::clone(&door)))),
+        tokio::spawn(vigil.room("announcer").beside(local::announce_link(door))),
     ];
-    Ok(Daemon { status, session, doors, rescue, texts, textfile, history, outbox })
+    let live = Live { config, rights, tariff, router };
+    let aside = [rescue, chronicle, texts].into_iter().chain(textfile).collect();
+    Ok(Daemon { status, session, doors, aside, history, outbox, vigil, live })
+}
+
+/// The rights that the configuration gives the users and groups of this host.
+fn rights(config: &Config, accounts: &Accounts) -> Rights {
+    Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name))
 }
 
 /// The module's rate as it leaves the factory. Finding another comes later.
@@ -156,6 +181,36 @@ impl Daemon {
         &self.status
     }
 
+    /// Whether all rooms work.
+    pub fn vigil(&mut self) -> &mut Vigil {
+        &mut self.vigil
+    }
+
+    /// Takes over from `wanted` what can change while the link stays up: rights, routes, budget; the level of the log is its
+    /// owner's. Returns all that differs, also what needs a restart and stays as it is.
+    ///
+    /// # Errors
+    /// When the cloud does not take a setting; then nothing has changed.
+    pub async fn reload(&mut self, wanted: &Config) -> Result<Vec<Change>, iotcloud::ConfigError> {
+        Topics::new(&wanted.cloud)?;
+        let live = &mut self.live;
+        let changes = config::changes(&live.config, wanted);
+        live.config.adopt(wanted);
+        // Also without a change: who belongs to a group is the system's to say, and may have changed.
+        let accounts = Accounts::read();
+        let rights = Arc::new(self::rights(&live.config, &accounts));
+        live.rights.send_replace(Arc::clone(&rights));
+        let may = move |uid, filter: &str| rights.allow(&accounts.absent(uid), Use::Subscribe, filter);
+        live.router.withdraw(Permits::new(may)).await;
+        live.router.set_routes(live.config.routes.clone());
+        live.tariff.send_if_modified(|budget| {
+            let changed = *budget != live.config.budget;
+            budget.clone_from(&live.config.budget);
+            changed
+        });
+        Ok(changes)
+    }
+
     /// Closes the doors, signs off, and writes what is pending.
     pub async fn stop(self) {
         for door in self.doors {
@@ -165,9 +220,9 @@ impl Daemon {
         }
         self.session.stop().await;
         self.history.stop().await;
-        self.rescue.abort();
-        self.textfile.inspect(JoinHandle::abort);
-        self.texts.abort();
+        for task in self.aside {
+            task.abort();
+        }
         self.outbox.close().await;
     }
 }

@@ -16,7 +16,11 @@ async fn signals_are_heard_and_logging_is_set_up_once() {
     kill_process(getpid(), Signal::INT).unwrap();
     assert_eq!(stop.await, "SIGINT");
 
-    assert_eq!(init(tracing::Level::INFO, Target::Stderr).unwrap(), "stderr");
+    let logs = init(tracing::Level::INFO, Target::Stderr).unwrap();
+    assert_eq!((logs.place, logs.decided_by), ("stderr", None));
+    assert!(tracing::enabled!(tracing::Level::INFO) && !tracing::enabled!(tracing::Level::DEBUG));
+    assert!(logs.set_level(tracing::Level::DEBUG));
+    assert!(tracing::enabled!(tracing::Level::DEBUG) && !tracing::enabled!(tracing::Level::TRACE));
     assert!(log::log_enabled!(log::Level::Info), "users of `log` are heard");
     assert!(matches!(init(tracing::Level::INFO, Target::Stderr), Err(LogError::Twice)));
 }

@@ -82,6 +82,13 @@ impl Meter {
         Self { budget, counted }
     }
 
+    /// Another tariff; what was counted stays, and levels that are not reached any more may be told again.
+    pub fn set_budget(&mut self, now_unix_ms: u64, budget: Option<Budget>) {
+        self.budget = budget;
+        self.roll(now_unix_ms);
+        self.counted.told = self.level();
+    }
+
     /// Counts traffic of a program, or (`None`) our own. The level, when it has risen. [budget-3]
     pub fn count(&mut self, now_unix_ms: u64, uid: Option<u32>, traffic: Traffic) -> Option<Level> {
         self.roll(now_unix_ms);

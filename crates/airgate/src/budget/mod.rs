@@ -9,7 +9,7 @@ mod meter;
 pub use air::Air;
 pub use meter::{Counted, Level, Meter, Traffic};
 
-use crate::config::{Config, Tls, WhenSpent};
+use crate::config::{Budget, Config, Tls, WhenSpent};
 use crate::outbox::PRIORITY_MAX;
 use crate::status::unix_ms;
 use airgate_proto::Event;
@@ -107,6 +107,15 @@ impl Quota {
         told.or_else(|| began.then(|| self.event()))
     }
 
+    /// Another tariff, from now on; what was counted stays. An event when that changes how the month stands.
+    pub fn set_budget(&mut self, budget: Option<Budget>) -> Option<Event> {
+        let (before, floor) = (self.meter.level(), self.floor());
+        self.meter.set_budget(unix_ms(), budget);
+        self.changed = true;
+        self.status.send_replace(shown(&self.meter));
+        (self.meter.level() != before || self.floor() != floor).then(|| self.event())
+    }
+
     /// The least urgent priority that may go out now; one above the most urgent: nothing may.
     pub fn floor(&self) -> u8 {
         match (self.meter.level(), self.meter.budget().map(|budget| budget.when_spent)) {
@@ -129,7 +138,7 @@ impl Quota {
         }
         let level = risen?;
         let month = self.meter.counted().month.bytes();
-        tracing::warn!(?level, month, "the data budget");
+        tracing::warn!(event = "budget", ?level, month, "the data budget");
         Some(self.event())
     }
 
@@ -217,7 +226,6 @@ fn replace(path: &Path, counted: &Counted) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Budget;
 
     fn config(dir: &Path, when_spent: WhenSpent) -> Config {
         let mut config = Config::default();
@@ -247,6 +255,25 @@ mod tests {
             assert_eq!(quota.meter.counted(), &counted);
             assert_eq!((quota.floor(), &status.borrow()["level"]), (floor, &json!("spent")));
         }
+    }
+
+    #[tokio::test]
+    async fn a_tariff_that_changes_counts_what_was_used_and_is_told_when_that_changes_what_may_go_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path(), WhenSpent::Stop);
+        let (mut quota, status) = Quota::open(&config);
+        for _ in 0..20 {
+            quota.sends(Some(1000), 20, 100, 1);
+        }
+        assert_eq!(quota.floor(), PRIORITY_MAX + 1, "spent");
+        let used = quota.meter.counted().month;
+        let larger = config.budget.clone().map(|budget| Budget { monthly_bytes: 1 << 30, ..budget });
+        assert!(matches!(quota.set_budget(larger.clone()), Some(Event::Budget(_))));
+        assert_eq!((quota.floor(), quota.meter.counted().month), (0, used));
+        assert_eq!(status.borrow()["monthly_bytes"], 1 << 30);
+        assert_eq!(quota.set_budget(larger), None, "the same again is no event");
+        assert!(quota.set_budget(config.budget).is_some(), "spent again");
+        assert!(quota.set_budget(None).is_some() && quota.floor() == 0);
     }
 
     #[tokio::test]

@@ -1,9 +1,10 @@
 //! `airgate config`: what is in effect and where it came from; an annotated example to start from.
 
 use super::fail::Fail;
-use crate::config::{self, EXAMPLE, Setting};
+use crate::cloud::Topics;
+use crate::config::{self, EXAMPLE, Loaded, Setting};
 use serde_json::{Map, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -15,6 +16,8 @@ pub(super) struct Args {
 enum Command {
     /// Show every setting in effect and where it came from; secrets are masked.
     Show(Show),
+    /// Read all files and say every mistake in them, or that there is none; opens no port.
+    Verify(Verify),
     /// Print the annotated example, to start a configuration from.
     Example,
 }
@@ -29,9 +32,17 @@ struct Show {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Verify {
+    /// The configuration file; /etc/airgate/airgate.toml by default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 pub(super) fn main(args: &Args) -> Result<(), Fail> {
     match &args.command {
         Command::Show(show) => self::show(show),
+        Command::Verify(verify) => self::verify(verify),
         Command::Example => {
             print!("{EXAMPLE}");
             Ok(())
@@ -39,11 +50,25 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     }
 }
 
-fn show(args: &Show) -> Result<(), Fail> {
-    let loaded = config::load(args.config.as_deref(), std::env::vars()).map_err(|errors| Fail::config(&errors))?;
+fn verify(args: &Verify) -> Result<(), Fail> {
+    let loaded = load(args.config.as_deref())?;
+    Topics::new(&loaded.config.cloud).map_err(|error| Fail::usage("config_bad_value", error, ""))?;
+    let files: Vec<_> = loaded.files.iter().map(|file| file.display().to_string()).collect();
+    println!("no mistake in {}", if files.is_empty() { "the environment".to_owned() } else { files.join(", ") });
+    Ok(())
+}
+
+/// What is in effect; notices go to stderr.
+fn load(file: Option<&Path>) -> Result<Loaded, Fail> {
+    let loaded = config::load(file, std::env::vars()).map_err(|errors| Fail::config(&errors))?;
     for notice in &loaded.notices {
         eprintln!("notice: {notice}");
     }
+    Ok(loaded)
+}
+
+fn show(args: &Show) -> Result<(), Fail> {
+    let loaded = load(args.config.as_deref())?;
     let settings = loaded.settings();
     if args.json {
         println!("{:#}", serde_json::Value::Object(settings.iter().map(as_json).collect::<Map<_, _>>()));

@@ -11,6 +11,7 @@ mod fail;
 mod metrics;
 mod outbox;
 mod publish;
+mod reload;
 mod report;
 mod rights;
 mod run;

@@ -10,7 +10,7 @@ use super::load::Loaded;
 use super::units;
 use super::{
     Aliyun, AliyunAuth, Apn, ApnAuth, App, Budget, Config, DeviceName, Mqtt, Provider, RegisterBy, Reset, Route,
-    SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
+    Secret, SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
 };
 
 /// What stands for a secret.
@@ -27,13 +27,20 @@ pub struct Setting {
     pub from: Option<Place>,
 }
 
+impl Config {
+    /// Every secret in it.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let store_key = self.store_key.clone();
+        entries(self).into_iter().filter_map(|entry| entry.secret).chain(store_key).collect()
+    }
+}
+
 impl Loaded {
     /// Every setting in effect, in the order of the annotated example. What has no value (no APN, no budget) is left out.
     pub fn settings(&self) -> Vec<Setting> {
-        let mut list = List::default();
-        list.config(&self.config);
         let place = |key: &str| self.place_of(key);
-        list.0.into_iter().map(|(key, value)| Setting { from: place(&key), key, value }).collect()
+        let entries = entries(&self.config).into_iter();
+        entries.map(|Entry { key, value, .. }| Setting { from: place(&key), key, value }).collect()
     }
 
     /// Where a key was given: itself, or the table that says it.
@@ -49,12 +56,34 @@ impl Loaded {
     }
 }
 
+/// A key in effect.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    /// A secret is masked.
+    pub(super) value: Value,
+    /// What the mask stands for.
+    pub(super) secret: Option<Secret>,
+}
+
+/// Every key in effect, in the order of the annotated example.
+pub(super) fn entries(config: &Config) -> Vec<Entry> {
+    let mut list = List::default();
+    list.config(config);
+    list.0
+}
+
 #[derive(Default)]
-struct List(Vec<(String, Value)>);
+struct List(Vec<Entry>);
 
 impl List {
     fn set(&mut self, key: &str, value: impl Into<Value>) {
-        self.0.push((key.to_owned(), value.into()));
+        self.0.push(Entry { key: key.to_owned(), value: value.into(), secret: None });
+    }
+
+    fn secret(&mut self, key: &str, secret: Option<&Secret>) {
+        let entry = |secret: &Secret| Entry { key: key.to_owned(), value: MASK.into(), secret: Some(secret.clone()) };
+        self.0.extend(secret.map(entry));
     }
 
     fn some(&mut self, key: &str, value: Option<impl Into<Value>>) {
@@ -115,12 +144,12 @@ impl List {
         self.set("modem.port", path(&modem.port));
         self.set("modem.baud", i64::from(modem.baud.unwrap_or(0)));
         self.some("modem.max_baud", modem.max_baud.map(i64::from));
-        self.some("modem.sim_pin", modem.sim_pin.as_ref().map(|_| MASK));
+        self.secret("modem.sim_pin", modem.sim_pin.as_ref());
         if let Some(Apn { name, login }) = &modem.apn {
             self.set("modem.apn.name", name.as_str());
             if let Some(login) = login {
                 self.set("modem.apn.user", login.user.as_str());
-                self.some("modem.apn.password", login.password.as_ref().map(|_| MASK));
+                self.secret("modem.apn.password", login.password.as_ref());
                 self.set(
                     "modem.apn.auth",
                     match login.auth {
@@ -175,10 +204,12 @@ impl List {
         if let DeviceName::Given(name) = &aliyun.device_name {
             self.set("cloud.device_name", name.as_str());
         }
-        let (auth, secret) = match &aliyun.auth {
-            AliyunAuth::DeviceSecret(_) => ("device_secret", "cloud.device_secret"),
-            AliyunAuth::Register { .. } => ("register", "cloud.product_secret"),
-            AliyunAuth::RegisterNoPrereg { .. } => ("register_no_prereg", "cloud.product_secret"),
+        let (auth, key, secret) = match &aliyun.auth {
+            AliyunAuth::DeviceSecret(secret) => ("device_secret", "cloud.device_secret", secret),
+            AliyunAuth::Register { product_secret } => ("register", "cloud.product_secret", product_secret),
+            AliyunAuth::RegisterNoPrereg { product_secret } => {
+                ("register_no_prereg", "cloud.product_secret", product_secret)
+            }
         };
         self.set("cloud.auth", auth);
         if !matches!(aliyun.auth, AliyunAuth::DeviceSecret(_)) {
@@ -197,7 +228,7 @@ impl List {
         }
         self.some("cloud.client_id", aliyun.client_id.as_deref());
         self.set("cloud.custom_rrpc", aliyun.custom_rrpc);
-        self.set(secret, MASK);
+        self.secret(key, Some(secret));
         self.set(
             "cloud.sign_method",
             match aliyun.sign_method {
@@ -213,7 +244,7 @@ impl List {
         self.some("cloud.client_id", mqtt.client_id.as_deref());
         if let Some(login) = &mqtt.login {
             self.set("cloud.username", login.username.as_str());
-            self.some("cloud.password", login.password.as_ref().map(|_| MASK));
+            self.secret("cloud.password", login.password.as_ref());
         }
         self.some("cloud.topic_prefix", mqtt.topic_prefix.as_deref());
     }

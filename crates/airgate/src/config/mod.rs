@@ -10,6 +10,7 @@
 //!
 //! All mistakes are told at once. Secrets go around the merge (see `walk::Findings::vault`) and are never shown.
 
+mod changes;
 mod cloud;
 mod credentials;
 mod effective;
@@ -33,6 +34,7 @@ pub use units::duration;
 mod validate;
 mod walk;
 
+pub use changes::{Change, changes};
 pub use cloud::{Aliyun, AliyunAuth, Cloud, DeviceName, Login, Mqtt, Provider, RegisterBy, SignMethod, Tls};
 pub use effective::Setting;
 pub use error::{ConfigError, Notice, NoticeKind, Place};
@@ -42,3 +44,4 @@ pub use model::{
     Version, WhenFull, WhenSpent, Who,
 };
 pub use secret::Secret;
+pub use source::blotted;

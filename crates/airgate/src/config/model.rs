@@ -39,6 +39,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// Takes over from `wanted` what a running daemon can change; everything else stays as it is.
+    pub fn adopt(&mut self, wanted: &Self) {
+        self.routes.clone_from(&wanted.routes);
+        self.apps.clone_from(&wanted.apps);
+        self.log = wanted.log;
+        self.budget.clone_from(&wanted.budget);
+    }
+
     /// Where it is kept what recovery has used today: beside the outbox.
     pub fn recovery_file(&self) -> PathBuf {
         self.outbox.dir.with_file_name("recovery.json")

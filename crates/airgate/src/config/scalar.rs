@@ -1,5 +1,7 @@
 //! Single values: does what is given fit what belongs there, and what is it in plain form?
 
+use std::time::Duration;
+
 use config::ValueKind;
 use toml::de::{DeInteger, DeValue};
 
@@ -33,7 +35,7 @@ pub(super) fn read(kind: &Kind, given: &DeValue<'_>) -> Result<ValueKind, Fault>
             .map(ValueKind::I64)
             .ok_or_else(|| bad(format!("must be {}, and it is {number}", kind.expected()))),
         (Kind::Size(least, most), DeValue::Integer(number)) => {
-            within(integer(number).and_then(|n| u64::try_from(n).ok()), *least, *most, "bytes")
+            within(integer(number).and_then(|n| u64::try_from(n).ok()), *least, *most, units::show_size)
         }
         (Kind::Fraction, DeValue::Integer(number)) => fraction(number.as_str()),
         (Kind::Fraction, DeValue::Float(number)) => fraction(number.as_str()),
@@ -92,10 +94,10 @@ fn from_text(kind: &Kind, text: &str) -> Result<ValueKind, Fault> {
             ..bad(format!("must be the path of a serial port, and it is {text:?}"))
         }),
         Kind::Word(words) => word(kind, words, text),
-        Kind::Size(least, most) => within(Some(units::size(text).map_err(unit)?), *least, *most, "bytes"),
+        Kind::Size(least, most) => within(Some(units::size(text).map_err(unit)?), *least, *most, units::show_size),
         Kind::Duration(least, most) => {
             let ms = u64::try_from(units::duration(text).map_err(unit)?.as_millis()).ok();
-            within(ms, *least, *most, "milliseconds")
+            within(ms, *least, *most, |ms| units::show_duration(Duration::from_millis(ms)))
         }
         Kind::Fraction => fraction(text),
         Kind::Rate => {
@@ -131,10 +133,10 @@ fn unit(why: String) -> Fault {
     bad(format!("is wrong: {why}"))
 }
 
-fn within(value: Option<u64>, least: u64, most: u64, unit: &str) -> Result<ValueKind, Fault> {
+fn within(value: Option<u64>, least: u64, most: u64, show: impl Fn(u64) -> String) -> Result<ValueKind, Fault> {
     match value.filter(|value| (least..=most).contains(value)) {
         Some(value) => Ok(ValueKind::U64(value)),
-        None => Err(bad(format!("must be from {least} to {most} {unit}"))),
+        None => Err(bad(format!("must be from {} to {}", show(least), show(most)))),
     }
 }
 
@@ -158,6 +160,9 @@ fn wrong_type(kind: &Kind, given: &DeValue<'_>) -> Fault {
         }
         (_, DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_)) if kind.is_secret() || is_textual(kind) => {
             Some("put it in quotes".to_owned())
+        }
+        (Kind::Table(_), _) => {
+            Some("write the section's name in brackets, and its keys below it, a line each".to_owned())
         }
         (Kind::List(_), DeValue::String(_)) => Some("put it in brackets: [\"…\"]".to_owned()),
         _ => None,

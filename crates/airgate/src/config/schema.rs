@@ -105,13 +105,15 @@ pub(super) struct Key {
     pub(super) aliases: &'static [&'static str],
     /// Checked, but without effect in this version.
     pub(super) later: bool,
+    /// A running daemon takes a change of it, or of any key below it, when it is asked to read its files again.
+    pub(super) live: bool,
     /// The clouds it has a meaning for; empty: all.
     pub(super) clouds: &'static [&'static str],
 }
 
 impl Key {
     pub(super) const fn new(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, aliases: &[], later: false, clouds: &[] }
+        Self { name, kind, aliases: &[], later: false, live: false, clouds: &[] }
     }
 
     /// As people bring it from LuatOS `iotcloud` and from the consoles of clouds.
@@ -123,6 +125,11 @@ impl Key {
     /// Take this away when the daemon acts on the key.
     pub(super) const fn later(mut self) -> Self {
         self.later = true;
+        self
+    }
+
+    pub(super) const fn live(mut self) -> Self {
+        self.live = true;
         self
     }
 
@@ -143,13 +150,13 @@ pub(super) const SECTIONS: &[Key] = &[
     Key::new("cloud", Kind::Table(keys::CLOUD)),
     Key::new("outbox", Kind::Table(keys::OUTBOX)),
     Key::new("local", Kind::Table(keys::LOCAL)),
-    Key::new("budget", Kind::Table(keys::BUDGET)),
+    Key::new("budget", Kind::Table(keys::BUDGET)).live(),
     Key::new("ota", Kind::Table(keys::OTA)),
     Key::new("clock", Kind::Table(keys::CLOCK)),
-    Key::new("log", Kind::Table(keys::LOG)),
+    Key::new("log", Kind::Table(keys::LOG)).live(),
     Key::new("metrics", Kind::Table(keys::METRICS)),
-    Key::new("route", Kind::Tables(keys::ROUTE)),
-    Key::new("app", Kind::Tables(keys::APP)),
+    Key::new("route", Kind::Tables(keys::ROUTE)).live(),
+    Key::new("app", Kind::Tables(keys::APP)).live(),
 ];
 
 /// The key that a name most likely was meant for.
@@ -163,6 +170,13 @@ pub(super) fn meant<'k>(name: &str, keys: &'k [Key]) -> Option<&'k Key> {
     // A third of the letters wrong is a typo; more is another word.
     let tolerated = (name.chars().count() / 3).clamp(1, 3);
     keys.iter().map(|key| (distance(key), key)).filter(|(d, _)| *d <= tolerated).min_by_key(|(d, _)| *d).map(|(_, k)| k)
+}
+
+/// Whether a running daemon takes a change of this key, given by its dotted name.
+pub(super) fn is_live(dotted: &str) -> bool {
+    let (section, key) = dotted.split_once(['.', '[']).unwrap_or((dotted, ""));
+    let section = SECTIONS.iter().find(|known| known.name == section);
+    section.is_some_and(|s| s.live || s.kind.keys().iter().any(|known| known.live && known.name == key))
 }
 
 /// The section that knows a name as its own, for a key that stands in the wrong one.

@@ -93,6 +93,12 @@ impl Source {
     }
 }
 
+/// A text as it may be shown: behind whatever looks like the name of a secret, the rest of the line is blotted out.
+pub fn blotted(text: &str) -> String {
+    let source = Source::new(Path::new(""), text.to_owned(), false);
+    (1..=source.lines.len()).map(|line| source.shown(line) + "\n").collect()
+}
+
 /// Finds the lines of a text and the secrets in them, also those that go on over several lines.
 fn lines(text: &str) -> Vec<Line> {
     let mut inside: Option<&str> = None;
@@ -242,6 +248,14 @@ mod tests {
         let text = "device_secret = \"\"\"\nhunter2==\n\"\"\"\nport = 1\n";
         assert!(!snippet_of(text, "hunter2").contains("hunter2"));
         assert!(snippet_of(text, "port").contains("port = 1"));
+    }
+
+    #[test]
+    fn a_whole_text_is_shown_without_its_secrets_also_those_of_units_and_remarks() {
+        let text = "#device_secret = \"hunter2\"\nSetCredential=password:x=hunter2\n\
+                    Environment=AIRGATE_CLOUD__PASSWORD=hunter2\nport = 1\n";
+        let shown = blotted(text);
+        assert!(!shown.contains("hunter2") && shown.contains("port = 1"), "{shown}");
     }
 
     #[test]

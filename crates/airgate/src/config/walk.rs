@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Secret;
 use super::error::{Code, ConfigError, Notice, NoticeKind, Place};
+use super::load::EXAMPLE;
 use super::scalar::{self, Fault};
 use super::schema::{Key, Kind, SECTIONS, home, meant};
 use super::source::Source;
@@ -78,9 +79,8 @@ impl Findings {
             // One slip often breaks the rest of its line in several ways.
             let line = if let Place::Spot { line, .. } = place { line } else { 0 };
             if told.insert(line) {
-                self.error(ConfigError::new(Code::Syntax, fault.message()).at(Some(place)).hinted(
-                    "this is not valid TOML: text and paths stand in quotes, numbers have no leading zero, each key stands once",
-                ));
+                let hint = format!("this is not valid TOML: {}", syntax_hint(fault.message()));
+                self.error(ConfigError::new(Code::Syntax, fault.message()).at(Some(place)).hinted(hint));
             }
         }
         Map::new()
@@ -198,11 +198,11 @@ impl Findings {
 
     fn wrong(&mut self, fault: Fault, path: &str, place: Place) -> Option<Value> {
         // An address in LuatOS's `ip`, which is its name for the port, is the one mistake whose cause can be told.
-        let address = path == "cloud.port" && fault.code == Code::WrongType;
+        let address = path == "cloud.port" && fault.what.ends_with("it is text");
         let hint = if address {
             Some("in LuatOS `ip` is the port's name: write port = 1883, and the address as host = \"…\"".to_owned())
         } else {
-            fault.hint.or_else(|| Some("`airgate config example` explains every key".to_owned()))
+            fault.hint.or_else(|| Some(as_in_the_example(path)))
         };
         let mut error = ConfigError::new(fault.code, format!("`{path}` {}", fault.what)).at(Some(place));
         error.hint = hint;
@@ -255,6 +255,43 @@ impl Findings {
 /// The dotted name of a key in a table.
 pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// What to do about a mistake that the parser tells in its own words.
+fn syntax_hint(message: &str) -> &'static str {
+    const HINTS: &[(&str, &str)] = &[
+        ("key with no value", "write key = value; a remark begins with #"),
+        ("unclosed table", "a heading ends with its bracket: [modem], and [[app]] with both"),
+        ("invalid basic string", "text begins and ends with a quote, in one line; a backslash is written twice"),
+        ("duplicate key", "each key stands once in its section"),
+        ("leading zero", "a number has no leading zero; a PIN is text, in quotes"),
+        ("must be quoted", "text and paths stand in quotes"),
+    ];
+    let hint = HINTS.iter().find(|(part, _)| message.contains(part)).map(|(_, hint)| *hint);
+    hint.unwrap_or("text and paths stand in quotes, numbers have no leading zero, each key stands once")
+}
+
+/// What to write, as the annotated example does.
+fn as_in_the_example(path: &str) -> String {
+    let shown = example_of(path).map(|line| format!("write it as in {line}; ")).unwrap_or_default();
+    format!("{shown}`airgate config example` explains every key")
+}
+
+/// The line of the annotated example that sets a key, or the table that it is in.
+fn example_of(path: &str) -> Option<&'static str> {
+    let (section, key) = path.split_once('.')?;
+    let section = section.split('[').next()?;
+    let key = key.split('.').next()?;
+    let mut inside = "";
+    for line in EXAMPLE.lines() {
+        let line = line.strip_prefix('#').unwrap_or(line);
+        if let Some(heading) = line.strip_prefix('[') {
+            inside = heading.trim_matches(['[', ']']);
+        } else if inside == section && line.strip_prefix(key).is_some_and(|rest| rest.starts_with(" = ")) {
+            return Some(line);
+        }
+    }
+    None
 }
 
 /// `[modem.apn]`, `[[route]]`.

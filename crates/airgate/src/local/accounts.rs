@@ -73,6 +73,14 @@ impl Accounts {
         self.primary.get(&uid).copied()
     }
 
+    /// A user who is not here now, with all its groups.
+    pub fn absent(&self, uid: u32) -> Caller {
+        let mut caller = self.caller(uid, u32::MAX);
+        caller.gids.remove(&u32::MAX);
+        caller.gids.extend(self.primary.get(&uid));
+        caller
+    }
+
     /// A caller with all its groups.
     pub fn caller(&self, uid: u32, primary_gid: u32) -> Caller {
         let named = self.names.get(&uid).and_then(|name| self.members.get(name));
@@ -98,6 +106,8 @@ mod tests {
         let caller = accounts.caller(1000, 1000);
         assert_eq!(caller.gids, [1000, 990, 50].into_iter().collect());
         assert_eq!(accounts.caller(4711, 5).gids, [5].into_iter().collect());
+        assert_eq!(accounts.absent(1000), caller, "away, it is the same");
+        assert!(accounts.absent(4711).gids.is_empty());
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl Calls {
 impl Connection {
     pub(super) fn ask(&mut self, id: Id, ask: Ask) {
         let word = word(&ask);
-        if !self.door.rights.allow(&self.caller, Use::Publish, &word) {
+        if !self.door.rights().allow(&self.caller, Use::Publish, &word) {
             let refusal = self.door.not_allowed(&self.caller, Use::Publish, &word);
             return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal }));
         }

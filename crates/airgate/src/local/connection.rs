@@ -106,9 +106,10 @@ impl Connection {
     {
         let mailbox = Arc::new(Mailbox::default());
         let router = self.door.router.clone();
-        let hears = Hears { events: true, texts: self.door.rights.reads_texts(&self.caller) };
+        let hears = Hears { events: true, texts: self.door.rights().reads_texts(&self.caller) };
         router.join(self.id, Arc::clone(&mailbox), hears).await;
         let mut link = self.door.status.link.clone();
+        let mut rights = self.door.rights.clone();
         let (hello, mut told) = {
             let link = link.borrow_and_update();
             let device = link.device.clone();
@@ -130,6 +131,7 @@ impl Connection {
                 biased;
                 // Before the notices: whoever is told that its message was sent has been told its number.
                 Some(answered) = self.pending.next() => self.answer(answered),
+                Ok(()) = rights.changed() => if self.holds_too_much() { break Ok(()) },
                 notice = next_notice(&mut self.notices), if may_tell => self.on_notice(notice),
                 taken = mailbox.next(), if may_tell => self.tell(taken),
                 Ok(()) = link.changed(), if may_tell => {
@@ -264,6 +266,17 @@ impl Connection {
             };
             Answered { reply, confirm: confirm.then_some(end) }
         }));
+    }
+
+    /// Whether a right was withdrawn that a subscription rests on. The connection then ends: who connects again and asks
+    /// again is told why not.
+    fn holds_too_much(&self) -> bool {
+        let withdrawn = self.filters.values().flatten().find(|filter| !self.door.may_hold(&self.caller, filter));
+        if let Some(filter) = withdrawn {
+            let uid = self.caller.uid;
+            tracing::info!(program = self.id.0, uid, filter, "the right to subscribe was withdrawn: disconnected");
+        }
+        withdrawn.is_some()
     }
 
     async fn subscribe(&mut self, id: Id, filter: String, durable: Option<String>) {

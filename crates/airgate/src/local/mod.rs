@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::sync::watch;
 use users::Place;
 
 /// What every connection needs.
@@ -40,8 +41,8 @@ pub struct Door {
     pub router: Router,
     /// Where accepted messages go.
     pub outbox: Outbox,
-    /// Who may do what.
-    pub rights: Rights,
+    /// Who may do what, as it is now.
+    pub rights: watch::Receiver<Arc<Rights>>,
     /// What each user has.
     pub users: Arc<Users>,
     /// What happened in the last 30 days.

@@ -1,12 +1,13 @@
 //! What both doors ask before a message is taken or a filter is granted: the same questions, the same refusals.
 
 use super::Door;
-use super::rights::{Caller, Use};
+use super::rights::{Caller, Rights, Use};
 use crate::outbox::{self, AcceptError, Accepted};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Outgoing};
 use airgate_proto::{Code, Message, Publish, Refusal};
 use futures_util::future::BoxFuture;
 use std::future::ready;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 use tokio::task::unconstrained;
@@ -28,17 +29,22 @@ fn refuse<T>(code: Code, message: impl Into<String>, hint: &str) -> Result<T, Re
 }
 
 impl Door {
+    /// The rights as they are now.
+    pub(super) fn rights(&self) -> Arc<Rights> {
+        Arc::clone(&self.rights.borrow())
+    }
+
     /// Counts one message of the caller.
     ///
     /// # Errors
     /// After how long it may come back.
     pub(super) fn in_rate(&self, caller: &Caller) -> Result<(), Duration> {
-        self.rights.rate(caller).map_or(Ok(()), |rate| self.users.count(caller.uid, rate))
+        self.rights().rate(caller).map_or(Ok(()), |rate| self.users.count(caller.uid, rate))
     }
 
     /// Counts one message of a caller that cannot be told to come back; tells how long to wait before the next.
     pub(super) fn charge(&self, caller: &Caller) -> Duration {
-        self.rights.rate(caller).map_or(Duration::ZERO, |rate| self.users.charge(caller.uid, rate))
+        self.rights().rate(caller).map_or(Duration::ZERO, |rate| self.users.charge(caller.uid, rate))
     }
 
     /// Puts a message of the caller into the outbox. Its number is given now, so that the messages of a program keep their order in
@@ -48,7 +54,7 @@ impl Door {
         caller: &Caller,
         message: outbox::Message,
     ) -> BoxFuture<'static, Result<Accepted, AcceptError>> {
-        let (outbox, bound) = (self.outbox.clone(), self.rights.max_queued_bytes(caller));
+        let (outbox, bound) = (self.outbox.clone(), self.rights().max_queued_bytes(caller));
         let mut accepting: BoxFuture<'static, _> =
             Box::pin(unconstrained(async move { outbox.accept_within(message, bound).await }));
         match accepting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -58,7 +64,7 @@ impl Door {
     }
 
     pub(super) fn too_fast(&self, caller: &Caller, pause: Duration) -> Refusal {
-        let rate = self.rights.rate(caller).map(|rate| format!(": {} in {:?}", rate.count, rate.per));
+        let rate = self.rights().rate(caller).map(|rate| format!(": {} in {:?}", rate.count, rate.per));
         let message = format!("user {} publishes faster than it may{}", caller.uid, rate.unwrap_or_default());
         let hint = format!("try again in {} ms, or raise `rate` in the [[app]] table", pause.as_millis().max(1));
         Refusal::new(None, Code::RateLimited, message, hint)
@@ -70,7 +76,7 @@ impl Door {
             let message = format!("{ANNOUNCED}# is where the daemon speaks");
             return refuse(Code::NotAllowed, message, "choose another topic below local/");
         }
-        if !self.rights.allow(caller, Use::Publish, &publish.topic) {
+        if !self.rights().allow(caller, Use::Publish, &publish.topic) {
             return Err(self.not_allowed(caller, Use::Publish, &publish.topic));
         }
         match self.router.outgoing(publish, caller.uid, self.outbox.now_ms()) {
@@ -95,7 +101,7 @@ impl Door {
 
     /// Whether the caller, which has `held` other filters, may subscribe with this one.
     pub(super) fn may_subscribe(&self, caller: &Caller, filter: &str, held: usize) -> Result<(), Refusal> {
-        if !self.rights.allow(caller, Use::Subscribe, filter) {
+        if !self.may_hold(caller, filter) {
             return Err(self.not_allowed(caller, Use::Subscribe, filter));
         }
         if held >= FILTERS_PER_PROGRAM {
@@ -105,9 +111,14 @@ impl Door {
         Ok(())
     }
 
+    /// Whether the caller may have this filter.
+    pub(super) fn may_hold(&self, caller: &Caller, filter: &str) -> bool {
+        self.rights().allow(caller, Use::Subscribe, filter)
+    }
+
     pub(super) fn not_allowed(&self, caller: &Caller, what: Use, topic: &str) -> Refusal {
         let verb = if what == Use::Publish { "publish to" } else { "subscribe to" };
-        let allowed = self.rights.allowed(caller, what);
+        let allowed = self.rights().allowed(caller, what);
         let granted = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
         let flag = if what == Use::Publish { "publish" } else { "subscribe" };
         let hint =

@@ -40,7 +40,7 @@ impl Connection {
 
     /// Whether the program is an operator's; otherwise it is told `what` is for operators.
     pub(super) fn may_operate(&mut self, id: &Id, what: &str) -> bool {
-        let may = self.door.rights.is_operator(&self.caller);
+        let may = self.door.rights().is_operator(&self.caller);
         if !may {
             let hint = "ask the administrator for `operator = true` in an [[app]] table";
             self.reply(&Reply::Refused(Refusal::new(id.clone(), Code::NotAllowed, what, hint)));

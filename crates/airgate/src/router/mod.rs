@@ -18,6 +18,7 @@ mod trie;
 
 use crate::config::Route;
 use crate::outbox;
+use crate::service::pulse::Pulse;
 use airgate_proto::{Call, Event, Message, Publish, Qos};
 use bytes::Bytes;
 pub use queue::{DurableId, Item, Mailbox, Parcel, Taken, WAITING_BYTES, WAITING_MESSAGES};
@@ -69,6 +70,27 @@ enum Request {
     Subscribe(Account, String, Qos),
     Unsubscribe(Account, String),
     Publish(Message, bool),
+    Withdraw(Permits),
+}
+
+/// Whether a user may (still) hold a filter.
+pub struct Permits(Box<dyn Fn(u32, &str) -> bool + Send>);
+
+impl Permits {
+    /// As `may` says.
+    pub fn new(may: impl Fn(u32, &str) -> bool + Send + 'static) -> Self {
+        Self(Box::new(may))
+    }
+
+    fn may(&self, uid: u32, filter: &str) -> bool {
+        (self.0)(uid, filter)
+    }
+}
+
+impl std::fmt::Debug for Permits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Permits")
+    }
 }
 
 /// Who is there, for whoever shows it.
@@ -102,7 +124,7 @@ pub enum Downlink {
 pub struct Router {
     requests: mpsc::Sender<Request>,
     status: watch::Receiver<RouterStatus>,
-    routes: Arc<Routes>,
+    routes: watch::Sender<Arc<Routes>>,
 }
 
 /// The ends that the session holds.
@@ -115,13 +137,14 @@ pub struct SessionEnds {
 }
 
 /// Starts the router in the current runtime.
-pub fn start(routes: Vec<Route>) -> (Router, SessionEnds) {
+pub fn start(routes: Vec<Route>, pulse: Pulse) -> (Router, SessionEnds) {
     let (requests, requests_rx) = mpsc::channel(WAITING_REQUESTS);
     let (downlink, downlink_rx) = mpsc::channel(WAITING_REQUESTS);
     let (wanted_tx, wanted) = watch::channel(BTreeSet::new());
     let (status_tx, status) = watch::channel(RouterStatus::default());
-    tokio::spawn(run(requests_rx, downlink_rx, wanted_tx, status_tx));
-    (Router { requests, status, routes: Arc::new(Routes::new(routes)) }, SessionEnds { downlink, wanted })
+    tokio::spawn(run(requests_rx, downlink_rx, wanted_tx, status_tx, pulse));
+    let routes = watch::Sender::new(Arc::new(Routes::new(routes)));
+    (Router { requests, status, routes }, SessionEnds { downlink, wanted })
 }
 
 async fn run(
@@ -129,10 +152,12 @@ async fn run(
     mut downlink: mpsc::Receiver<Downlink>,
     wanted: watch::Sender<BTreeSet<String>>,
     status: watch::Sender<RouterStatus>,
+    mut pulse: Pulse,
 ) {
     let mut table = Table::default();
     loop {
         tokio::select! {
+            () = pulse.beat() => continue,
             request = requests.recv() => match request {
                 Some(Request::Publish(message, retain)) => table.publish(message, retain),
                 Some(request) => {
@@ -178,6 +203,7 @@ fn apply(table: &mut Table, request: Request) {
         Request::Subscribe(account, filter, qos) => table.subscribe(account, &filter, qos),
         Request::Unsubscribe(account, filter) => table.unsubscribe(account, &filter),
         Request::Publish(message, retain) => table.publish(message, retain),
+        Request::Withdraw(permits) => table.withdraw(|uid, filter| permits.may(uid, filter)),
     }
 }
 
@@ -249,6 +275,17 @@ impl Router {
         self.ask(Request::Publish(message, retain)).await;
     }
 
+    /// Takes from durable accounts the filters that their users may not hold any more. Whoever is connected looks after its
+    /// own.
+    pub async fn withdraw(&self, permits: Permits) {
+        self.ask(Request::Withdraw(permits)).await;
+    }
+
+    /// Messages leave by these routes from now on.
+    pub fn set_routes(&self, routes: Vec<Route>) {
+        self.routes.send_replace(Arc::new(Routes::new(routes)));
+    }
+
     async fn ask(&self, request: Request) {
         // The router runs as long as the daemon; when it stops, so do the doors.
         let _ = self.requests.send(request).await;
@@ -264,7 +301,8 @@ impl Router {
     /// It expires only when somebody said so; `now_unix_ms` is the outbox's time, which does not jump.
     pub fn outgoing(&self, publish: Publish, uid: u32, now_unix_ms: u64) -> Outgoing {
         // [router-4]
-        let route = (!is_local(&publish.topic)).then(|| self.routes.of(&publish.topic)).flatten();
+        let routes = Arc::clone(&self.routes.borrow());
+        let route = (!is_local(&publish.topic)).then(|| routes.of(&publish.topic)).flatten();
         let ttl = publish.ttl_s.map(|s| Duration::from_secs(u64::from(s.get())));
         let ttl = ttl.or_else(|| route.and_then(|r| r.ttl));
         let expires = |ttl: Duration| now_unix_ms.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));

@@ -188,6 +188,22 @@ impl Table {
         }
     }
 
+    /// Durable accounts lose the filters that `may` does not grant their user.
+    pub(super) fn withdraw(&mut self, may: impl Fn(u32, &str) -> bool) {
+        let mut lost = Vec::new();
+        for (id, durable) in &mut self.durables {
+            let uid = durable.name.uid;
+            let gone: Vec<_> = durable.filters.keys().filter(|filter| !may(uid, filter)).cloned().collect();
+            for filter in gone {
+                durable.filters.remove(&filter);
+                lost.push((*id, filter));
+            }
+        }
+        for (id, filter) in lost {
+            self.drop_filter(&filter, Subscriber::Durable(id));
+        }
+    }
+
     fn filters_of(&mut self, account: Account) -> Option<&mut Filters> {
         match account {
             Account::Program(id) => self.programs.get_mut(&id).map(|program| &mut program.filters),

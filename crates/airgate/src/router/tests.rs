@@ -1,7 +1,12 @@
 //! The router and its table, as programs and the cloud see them.
 
 use super::*;
+use crate::service::pulse::Vigil;
 use proptest::prelude::*;
+
+fn pulse() -> Pulse {
+    Vigil::default().room("router")
+}
 
 fn message(topic: &str) -> Message {
     Message { topic: topic.into(), payload: b"x".to_vec(), qos: Qos::AtLeastOnce }
@@ -221,6 +226,37 @@ fn up(outgoing: Outgoing) -> outbox::Message {
     }
 }
 
+#[test]
+fn a_right_that_is_withdrawn_ends_durable_subscriptions_whether_their_program_is_here_or_away() {
+    let mut table = Table::default();
+    let inbox = join(&mut table, 1, &[]);
+    for (account, owner) in [("here", 1), ("away", 2)] {
+        join(&mut table, 2, &[]);
+        let (id, _) = table.attach(name(account), ProgramId(owner));
+        table.subscribe(Account::Durable(id), "user/secret", Qos::AtLeastOnce);
+        table.subscribe(Account::Durable(id), "user/open", Qos::AtLeastOnce);
+        table.leave(ProgramId(2), Vec::new());
+    }
+    table.withdraw(|uid, filter| uid == 1000 && filter == "user/open");
+    assert_eq!(table.wanted().into_iter().collect::<Vec<_>>(), ["user/open"]);
+    deliver(&mut table, "user/secret");
+    deliver(&mut table, "user/open");
+    assert_eq!(topics(&drain(&inbox)), ["user/open"]);
+    let again = join(&mut table, 3, &[]);
+    table.attach(name("away"), ProgramId(3));
+    assert_eq!(topics(&drain(&again)), ["user/open"]);
+}
+
+#[tokio::test]
+async fn routes_that_change_count_from_the_next_message_on() {
+    let route = |priority| Route { from: "#".into(), to: None, qos: None, priority: Some(priority), ttl: None };
+    let (router, _ends) = start(vec![route(1)], pulse());
+    let door = router.clone();
+    assert_eq!(up(door.outgoing(Publish::new("a", "x"), 1, 0)).priority, 1);
+    router.set_routes(vec![route(8)]);
+    assert_eq!(up(door.outgoing(Publish::new("a", "x"), 1, 0)).priority, 8);
+}
+
 #[tokio::test]
 async fn a_route_renames_and_sets_policy() {
     let route = Route {
@@ -230,7 +266,7 @@ async fn a_route_renames_and_sets_policy() {
         priority: Some(7),
         ttl: Some(Duration::from_secs(60)),
     };
-    let (router, _ends) = start(vec![route]);
+    let (router, _ends) = start(vec![route], pulse());
     let out = up(router.outgoing(Publish::new("sensors/1/t", "21.5"), 1000, 5_000));
     assert_eq!((out.topic.as_str(), out.priority, out.expires_unix_ms), ("user/1/update", 7, Some(65_000)));
     let out = up(router.outgoing(Publish::new("else", "21.5"), 1000, 5_000));
@@ -241,9 +277,9 @@ async fn a_route_renames_and_sets_policy() {
 async fn what_is_local_never_leaves_whatever_the_routes_say() {
     let route =
         |from: &str, to: &str| Route { from: from.into(), to: Some(to.into()), qos: None, priority: None, ttl: None };
-    let (router, _ends) = start(vec![route("#", "user/all"), route("local/#", "user/local")]);
+    let (router, _ends) = start(vec![route("#", "user/all"), route("local/#", "user/local")], pulse());
     assert!(matches!(router.outgoing(Publish::new("local/a", "x"), 1, 0), Outgoing::Local(m) if m.topic == "local/a"));
-    let (router, _ends) = start(vec![route("debug/#", "local/debug/{1}"), route("local/#", "debug/x")]);
+    let (router, _ends) = start(vec![route("debug/#", "local/debug/{1}"), route("local/#", "debug/x")], pulse());
     let kept = router.outgoing(Publish::new("debug/a/b", "x"), 1, 0);
     assert!(matches!(kept, Outgoing::Local(m) if m.topic == "local/debug/a/b"), "renamed once, not looked up again");
 }

@@ -72,6 +72,14 @@ impl Source for Fields {
     /// record came from.
     fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), kv::Error> {
         for (name, value) in self.0.iter().filter(|(name, _)| name != "message" && !name.starts_with("log.")) {
+            // An event of the table is found and explained by its number.
+            if name == "event"
+                && let Some(id) = super::events::message_id(value)
+            {
+                visitor.visit_pair(kv::Key::from_str("airgate_event"), kv::Value::from(value.as_str()))?;
+                visitor.visit_pair(kv::Key::from_str("message_id"), kv::Value::from(id))?;
+                continue;
+            }
             // A leading underscore is for the journal's own, trusted fields.
             visitor.visit_pair(kv::Key::from_str(name.trim_start_matches('_')), kv::Value::from(value.as_str()))?;
         }
@@ -197,6 +205,16 @@ mod tests {
             ("topic", "a/b"),
         ];
         assert_eq!(record, expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    }
+
+    #[test]
+    fn an_event_of_the_table_bears_its_name_and_number_and_another_word_does_not() {
+        let record = record_of(|| tracing::info!(event = "online", imei = "8", "online"));
+        assert_eq!(record["airgate_event"], "online");
+        assert_eq!(Some(record["message_id"].as_str()), super::super::events::message_id("online"));
+        assert!(!record.contains_key("event"), "{record:?}");
+        let record = record_of(|| tracing::info!(event = "made up", "hello"));
+        assert!(record.contains_key("event") && !record.contains_key("message_id"), "{record:?}");
     }
 
     #[test]

@@ -7,9 +7,10 @@ use systemd_journal_logger::JournalLog;
 use tracing::Level;
 use tracing_log::LogTracer;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use super::journal::JournalLayer;
+use super::storm::Calm;
 
 /// Where logs go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,13 +37,38 @@ pub enum LogError {
     },
 }
 
+/// The logging of this process.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    /// Where they go: `journal` or `stderr`.
+    pub place: &'static str,
+    /// The variable of the environment that decides the level, if one does.
+    pub decided_by: Option<&'static str>,
+    filter: reload::Handle<EnvFilter, Registry>,
+    calm: Calm,
+}
+
+impl Logs {
+    /// Tells from this level on, unless the environment decides. Tells whether it does so.
+    pub fn set_level(&self, level: Level) -> bool {
+        self.decided_by.is_none() && self.filter.reload(EnvFilter::default().add_directive(level.into())).is_ok()
+    }
+
+    /// Tells what was left out of a storm. To be called now and then.
+    pub fn tell_suppressed(&self) {
+        self.calm.tell();
+    }
+}
+
 /// Sets logging up for the whole process, once. `AIRGATE_LOG`, or else `RUST_LOG`, of the environment overrides
-/// `level`. What crates say through `log` comes along. Returns where logs go: the journal or stderr.
+/// `level`. What crates say through `log` comes along.
 ///
 /// # Errors
 /// See [`LogError`].
-pub fn init(level: Level, target: Target) -> Result<&'static str, LogError> {
-    let filter = filter(level, |name| std::env::var(name).ok())?;
+pub fn init(level: Level, target: Target) -> Result<Logs, LogError> {
+    let (filter, decided_by) = filter(level, |name| std::env::var(name).ok())?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let calm = Calm::default();
     let journal = match target {
         // A journal that is named but gone is no reason to stay silent.
         Target::Auto if stderr_is_journal(std::env::var("JOURNAL_STREAM").ok().as_deref()) => JournalLog::new().ok(),
@@ -54,12 +80,13 @@ pub fn init(level: Level, target: Target) -> Result<&'static str, LogError> {
     };
     let subscriber = tracing_subscriber::registry()
         .with(filter)
+        .with(calm.clone())
         .with(layer)
         .with(super::warnings::layer())
         .with(super::recent::Recent);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
     LogTracer::init().map_err(|_| LogError::Twice)?;
-    Ok(place)
+    Ok(Logs { place, decided_by, filter: handle, calm })
 }
 
 fn is_terminal() -> bool {
@@ -67,13 +94,18 @@ fn is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-fn filter(level: Level, variable: impl Fn(&str) -> Option<String>) -> Result<EnvFilter, LogError> {
+type Filter = (EnvFilter, Option<&'static str>);
+
+/// The filter, and the variable that says it.
+fn filter(level: Level, variable: impl Fn(&str) -> Option<String>) -> Result<Filter, LogError> {
     for name in ["AIRGATE_LOG", "RUST_LOG"] {
         if let Some(text) = variable(name).filter(|text| !text.is_empty()) {
-            return EnvFilter::try_new(&text).map_err(|why| LogError::Filter { variable: name, why: why.to_string() });
+            let filter = EnvFilter::try_new(&text);
+            let filter = filter.map_err(|why| LogError::Filter { variable: name, why: why.to_string() })?;
+            return Ok((filter, Some(name)));
         }
     }
-    Ok(EnvFilter::default().add_directive(level.into()))
+    Ok((EnvFilter::default().add_directive(level.into()), None))
 }
 
 /// Whether `JOURNAL_STREAM` (`device:inode` of the stream that systemd made) is our stderr. The variable alone is not
@@ -110,11 +142,13 @@ mod tests {
     fn variables_override_the_level_and_ours_comes_first() {
         let with = |ours: Option<&str>, common: Option<&str>| {
             let variable = |name: &str| if name == "AIRGATE_LOG" { ours } else { common }.map(str::to_owned);
-            filter(Level::WARN, variable).map(|filter| filter.to_string()).map_err(|error| error.to_string())
+            filter(Level::WARN, variable)
+                .map(|(filter, by)| (filter.to_string(), by))
+                .map_err(|error| error.to_string())
         };
-        assert_eq!(with(None, None), Ok("warn".into()));
-        assert_eq!(with(None, Some("debug")), Ok("debug".into()));
-        assert_eq!(with(Some("trace"), Some("debug")), Ok("trace".into()));
+        assert_eq!(with(None, None), Ok(("warn".into(), None)));
+        assert_eq!(with(None, Some("debug")), Ok(("debug".into(), Some("RUST_LOG"))));
+        assert_eq!(with(Some("trace"), Some("debug")), Ok(("trace".into(), Some("AIRGATE_LOG"))));
         assert!(with(Some("info,a=b=c"), None).unwrap_err().contains("AIRGATE_LOG"));
     }
 }

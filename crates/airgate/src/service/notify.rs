@@ -59,6 +59,14 @@ impl Notify {
         self.send("READY=1");
     }
 
+    /// The daemon reads its configuration again; [`ready`](Self::ready) follows. `monotonic` is the time of CLOCK_MONOTONIC.
+    ///
+    /// Source: sd_notify(3), `RELOADING=1`: systemd 253 and later want the time with it (`Type=notify-reload`), earlier ones
+    /// ignore it.
+    pub fn reloading(&mut self, monotonic: Duration) {
+        self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic.as_micros()));
+    }
+
     /// What it is doing, in one line, as `systemctl status` shows it. Said again only when it has changed.
     pub fn status(&mut self, status: &str) {
         let line: String = status.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -142,8 +150,16 @@ mod tests {
         notify.ready();
         notify.status("online");
         notify.status("online");
+        notify.reloading(Duration::from_micros(1_234));
         notify.stopping();
-        assert_eq!(heard(&listener), ["STATUS=connecting to Aliyun", "READY=1", "STATUS=online", "STOPPING=1"]);
+        let expected = [
+            "STATUS=connecting to Aliyun",
+            "READY=1",
+            "STATUS=online",
+            "RELOADING=1\nMONOTONIC_USEC=1234",
+            "STOPPING=1",
+        ];
+        assert_eq!(heard(&listener), expected);
     }
 
     #[test]

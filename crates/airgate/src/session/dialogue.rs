@@ -238,6 +238,7 @@ impl Session {
                             job.insert("device".into(), device);
                         }
                         tracing::info!(
+                            event = "firmware_offered",
                             version = job.get("version").map(tracing::field::display),
                             "a firmware is offered"
                         );

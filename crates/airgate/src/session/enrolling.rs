@@ -150,7 +150,7 @@ impl Session {
             (Stage::Marking, Ok(())) => self.register(),
             (Stage::Keeping, Ok(())) => {
                 enrol.kept();
-                tracing::info!("registered; what the cloud handed out is kept");
+                tracing::info!(event = "registered", "registered; what the cloud handed out is kept");
                 let due = self.retry.followed(Instant::now().into_std());
                 self.state = State::Waiting(due.into());
             }

@@ -19,9 +19,10 @@ mod trouble;
 
 use crate::budget::{LOOK_EVERY, Quota};
 use crate::cloud::{self, Identity};
-use crate::config::Config;
+use crate::config::{Budget, Config};
 use crate::outbox::Outbox;
 use crate::router::SessionEnds;
+use crate::service::pulse::Pulse;
 use crate::service::warnings::Warning;
 use crate::status::{LinkStatus, Trouble, unix_ms};
 use crate::store::Store;
@@ -70,6 +71,10 @@ pub struct Parts {
     pub ends: SessionEnds,
     /// Our own warnings, for the cloud's log.
     pub warnings: Option<mpsc::Receiver<Warning>>,
+    /// What the SIM card's tariff includes, when that has changed.
+    pub tariff: watch::Receiver<Option<Budget>>,
+    /// Answers whether the session still works.
+    pub pulse: Pulse,
 }
 
 /// The running session.
@@ -205,6 +210,8 @@ impl Session {
                     Step::Kept(outcome) => self.on_kept(outcome),
                     Step::Https(outcome) => self.on_https(outcome),
                 },
+                () = self.parts.pulse.beat() => {}
+                Ok(()) = self.parts.tariff.changed() => self.on_tariff(),
                 _ = look.tick() => {
                     let told = self.parts.quota.look();
                     self.charged(told);
@@ -331,7 +338,7 @@ impl Session {
         self.retry.online(Instant::now().into_std());
         self.thrown.online(Instant::now().into_std());
         self.open_dialogue();
-        tracing::info!(attempt = self.attempt, "online");
+        self.tell_online();
         self.status.send_modify(|status| {
             status.state = LinkState::Online;
             status.since_unix_ms = unix_ms();
@@ -384,12 +391,26 @@ impl Session {
         self.state = State::Waiting(now + wait);
         if ending == Ending::Refused {
             let (times, next) = (self.retry.refusals(), wait.as_secs());
-            tracing::error!(code = trouble.code, times, "{}; {}; next try in {next} s", trouble.message, trouble.hint);
+            tracing::error!(
+                event = "sign_in_refused",
+                code = trouble.code,
+                times,
+                "{}; {}; next try in {next} s",
+                trouble.message,
+                trouble.hint
+            );
         } else if trouble.code == trouble::IDENTITY_TAKEN {
             let next = wait.as_secs_f64();
-            tracing::error!(code = trouble.code, "{}; {}; next try in {next:.1} s", trouble.message, trouble.hint);
+            tracing::error!(
+                event = "identity_taken",
+                code = trouble.code,
+                "{}; {}; next try in {next:.1} s",
+                trouble.message,
+                trouble.hint
+            );
         } else {
             tracing::warn!(
+                event = "offline",
                 code = trouble.code,
                 "offline: {}; next try in {:.1} s",
                 trouble.message,
@@ -400,6 +421,27 @@ impl Session {
             status.next_try_unix_ms = Some(unix_ms() + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         });
         self.trouble(trouble);
+    }
+
+    fn tell_online(&self) {
+        let module = self.parts.uplink.status();
+        let module = module.borrow();
+        let facts = &module.facts;
+        tracing::info!(
+            event = "online",
+            attempt = self.attempt,
+            imei = self.imei,
+            iccid = facts.iccid.as_ref().map(|iccid| iccid.0.as_str()),
+            rsrp = facts.cell.and_then(|cell| cell.rsrp_dbm()),
+            operator = facts.operator,
+            "online"
+        );
+    }
+
+    fn on_tariff(&mut self) {
+        let budget = self.parts.tariff.borrow_and_update().clone();
+        let told = self.parts.quota.set_budget(budget);
+        self.charged(told);
     }
 
     fn trouble(&self, trouble: Trouble) {

@@ -87,7 +87,7 @@ impl Session {
     }
 
     fn give_up(&self, seq: u64, reason: &str) {
-        tracing::error!(seq, reason, "a message was given up: it cannot be sent");
+        tracing::error!(event = "message_given_up", seq, reason, "a message was given up: it cannot be sent");
         self.parts.outbox.give_up(seq);
     }
 }

@@ -50,6 +50,9 @@ fn apn(raw: raw::Apn, findings: &mut Findings) -> Option<Apn> {
             return None;
         }
         (None, user) if user.is_some() || password.is_some() => {
+            if findings.damaged.contains("modem.apn.auth") {
+                return None;
+            }
             let path = if user.is_some() { "modem.apn.user" } else { "modem.apn.password" };
             let what = format!("`{path}` is given, but `modem.apn.auth` is \"none\" or absent");
             findings.contradiction(path, what, "say how it is sent: auth = \"pap\" or auth = \"chap\"");

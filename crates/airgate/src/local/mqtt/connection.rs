@@ -117,6 +117,7 @@ impl Connection {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
+        let mut rights = self.door.rights.clone();
         loop {
             if let Err(end) = self.packets().await {
                 return end;
@@ -131,6 +132,12 @@ impl Connection {
             tokio::select! {
                 biased;
                 () = seat.wanted() => return End::TakenOver,
+                // MQTT 3.1.1 has no word for a subscription that ends: who asks again is told by the SUBACK.
+                Ok(()) = rights.changed() => {
+                    if let Some(filter) = self.filters.iter().find(|filter| !self.door.may_hold(&self.caller, filter)) {
+                        return End::Refused(format!("the right to subscribe to {filter} was withdrawn"));
+                    }
+                }
                 Some(accepted) = self.accepting.next() => match accepted {
                     Ok(Some(number)) => self.say(&Packet::PubAck(PubAck::new(number))),
                     Ok(None) => {}

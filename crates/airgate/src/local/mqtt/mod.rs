@@ -139,7 +139,7 @@ fn admissible(door: &Door, caller: &Caller, connect: &Connect) -> Result<(), (Co
     if will.qos == QoS::ExactlyOnce {
         return refused("QoS 2 is not in this daemon".into());
     }
-    if !door.rights.allow(caller, Use::Publish, &will.topic) {
+    if !door.rights().allow(caller, Use::Publish, &will.topic) {
         return refused(door.not_allowed(caller, Use::Publish, &will.topic).message);
     }
     door.outgoing(caller, message(&will.topic, &will.message, will.qos)).map(drop).or_else(|r| refused(r.message))
