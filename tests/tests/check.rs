@@ -4,37 +4,201 @@
 
 use airgate_tests::{Door, House, Process, Setup, bin, eventually, free_port, run};
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
-/// A module and a configuration, without a daemon.
-struct Bench {
-    _modem: Process,
-    dir: tempfile::TempDir,
+/// One thing that can be wrong between the configuration and the cloud.
+struct Case {
+    /// In words.
+    fault: &'static str,
+    /// Of `airgate-sim modem`.
+    modem: &'static [&'static str],
+    /// What happens in the world before the check, on the module's console.
+    world: &'static [&'static str],
+    /// Added to `[modem]`.
+    line: &'static str,
+    /// The rung that is named.
+    rung: &'static str,
+    /// How it stands.
+    state: &'static str,
+    /// Words of what is said and to be done.
+    words: &'static [&'static str],
 }
 
-impl Bench {
-    fn new(modem: &[&str], more: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let folder = dir.path().display().to_string();
-        let mut command = bin("airgate-sim");
-        command.arg("modem").arg("--link").arg(dir.path().join("modem")).args(["--baud", "0"]).args(modem);
-        let mut modem = Process::start(&mut command, &dir.path().join("modem.log"));
-        modem.first_line();
-        let config = format!(
-            "[modem]\nport = \"{folder}/modem\"\n[outbox]\ndir = \"{folder}/outbox\"\n[local]\n\
-             socket = \"{folder}/airgate.sock\"\n[cloud]\nprovider = \"mqtt\"\nhost = \"127.0.0.1\"\ntls = false\n{more}\n"
-        );
-        std::fs::write(dir.path().join("airgate.toml"), config).unwrap();
-        Self { _modem: modem, dir }
-    }
+/// Where nothing is wrong but that nobody listens at the broker's address.
+const WELL: Case = Case {
+    fault: "nobody listens",
+    modem: &[],
+    world: &[],
+    line: "",
+    rung: "connection",
+    state: "failed",
+    words: &["`host`"],
+};
 
-    fn check(&self) -> Value {
-        check(&self.dir.path().join("airgate.toml"))
+const CASES: &[Case] = &[
+    WELL,
+    Case {
+        fault: "a login console",
+        modem: &["--instead", "login"],
+        rung: "console",
+        words: &["serial-getty@"],
+        ..WELL
+    },
+    Case {
+        fault: "a LuatOS image",
+        modem: &["--instead", "luatos"],
+        rung: "image",
+        words: &["LuatOS", "_LTE_AT"],
+        ..WELL
+    },
+    Case {
+        fault: "echo only",
+        modem: &["--instead", "echo"],
+        rung: "answer",
+        words: &["connected with each other"],
+        ..WELL
+    },
+    Case {
+        fault: "swapped wires",
+        modem: &["--instead", "nothing"],
+        rung: "answer",
+        words: &["swapped", "PWRKEY"],
+        ..WELL
+    },
+    Case { fault: "something else", modem: &["--instead", "gps"], rung: "answer", words: &["something else"], ..WELL },
+    Case {
+        fault: "a supply that breaks down",
+        modem: &["--instead", "brown-out"],
+        rung: "answer",
+        words: &["supply"],
+        ..WELL
+    },
+    Case {
+        fault: "a supply that breaks down when it registers",
+        world: &[r#"{"do":"fault","rule":"on AT+CGSN: boot-loop 9"}"#],
+        rung: "answer",
+        words: &["supply"],
+        ..WELL
+    },
+    Case { fault: "another rate", modem: &["--baud", "9600"], rung: "answer", words: &["baud = 9600"], ..WELL },
+    Case {
+        fault: "a module that hangs",
+        world: &["now: hang until power"],
+        rung: "answer",
+        words: &["PWRKEY"],
+        ..WELL
+    },
+    Case { fault: "no SIM card", modem: &["--no-sim"], rung: "sim", words: &["notch"], ..WELL },
+    Case {
+        fault: "a PIN that is not given",
+        modem: &["--sim-pin", "4321"],
+        rung: "sim",
+        words: &["sim_pin = "],
+        ..WELL
+    },
+    Case {
+        fault: "a PIN that is wrong",
+        modem: &["--sim-pin", "4321"],
+        line: "sim_pin = \"1111\"",
+        rung: "sim",
+        words: &["did not take its PIN", "three wrong ones"],
+        ..WELL
+    },
+    Case {
+        fault: "no signal",
+        world: &[r#"{"do":"network","state":"none"}"#],
+        rung: "signal",
+        words: &["antenna"],
+        ..WELL
+    },
+    Case {
+        fault: "a card that the network refuses",
+        world: &[r#"{"do":"network","state":"denied"}"#],
+        rung: "registration",
+        words: &["refuses the card", "paid"],
+        ..WELL
+    },
+    Case {
+        fault: "a search that finds nothing",
+        modem: &["--profile", "780e-v1161,attach=600000"],
+        rung: "registration",
+        words: &["--wait", "band"],
+        ..WELL
+    },
+    Case {
+        fault: "a wrong access point",
+        world: &[r#"{"do":"address","address":"0.0.0.0"}"#],
+        rung: "pdp",
+        words: &["apn = {"],
+        ..WELL
+    },
+    Case {
+        fault: "a network that tells a wrong time",
+        world: &[r#"{"do":"time","unix":1500000000}"#],
+        rung: "clock",
+        state: "warning",
+        words: &["differ by", "one of them is wrong"],
+        ..WELL
+    },
+    Case {
+        fault: "an old firmware",
+        modem: &["--profile", "780e-v1161,version=AirM2M_780E_V1140_LTE_AT"],
+        rung: "firmware",
+        state: "warning",
+        words: &["V1140 is older", "newer"],
+        ..WELL
+    },
+];
+
+/// Looks at one case: the module, a configuration, no daemon.
+fn look(case: &Case) -> Result<(), String> {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().display().to_string();
+    let mut command = bin("airgate-sim");
+    command.arg("modem").arg("--link").arg(dir.path().join("modem"));
+    if !case.modem.contains(&"--baud") {
+        command.args(["--baud", "0"]);
     }
+    command.arg("--console").arg(dir.path().join("console.sock")).args(case.modem);
+    let mut modem = Process::start(&mut command, &dir.path().join("modem.log"));
+    modem.first_line();
+    for call in case.world {
+        let told = run(bin("airgate-sim").arg("tell").arg(dir.path().join("console.sock")).arg(call));
+        assert!(String::from_utf8_lossy(&told.stdout).contains("\"ok\":true"), "{call}: {told:?}");
+    }
+    let config = format!(
+        "[modem]\nport = \"{folder}/modem\"\n{}\n[outbox]\ndir = \"{folder}/outbox\"\n[local]\n\
+         socket = \"{folder}/airgate.sock\"\n[cloud]\nprovider = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {}\ntls = false\n",
+        case.line,
+        free_port()
+    );
+    std::fs::write(dir.path().join("airgate.toml"), config).unwrap();
+    let report = check(&dir.path().join("airgate.toml"));
+    let rungs = report["rungs"].as_array().unwrap();
+    let named = rungs.iter().find(|finding| finding["rung"] == case.rung).unwrap();
+    let said = format!("{} {}", named["what"], named["hint"]);
+    let missing: Vec<_> = case.words.iter().filter(|words| !said.contains(*words)).collect();
+    let failed = if case.state == "failed" { case.rung } else { WELL.rung };
+    if named["state"] == case.state && report["failed"] == failed && missing.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{}: {} is to be named, with {missing:?}: {report:#}", case.fault, case.rung))
+}
+
+#[test]
+fn each_fault_names_its_rung_and_what_to_do() {
+    // At once: most of the time goes by in listening to silence.
+    let wrong: Vec<_> = std::thread::scope(|scope| {
+        let looks: Vec<_> = CASES.iter().map(|case| scope.spawn(|| look(case))).collect();
+        looks.into_iter().filter_map(|look| look.join().expect("it was looked at").err()).collect()
+    });
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 fn check(config: &Path) -> Value {
-    let output = run(bin("airgate").args(["check", "--json", "--wait", "30", "--config"]).arg(config));
+    let output = run(bin("airgate").args(["check", "--json", "--wait", "25", "--config"]).arg(config));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
     assert_eq!(output.status.code(), Some(if report["ok"] == true { 0 } else { 1 }), "{report:#}");
     report
@@ -42,23 +206,6 @@ fn check(config: &Path) -> Value {
 
 fn state<'r>(report: &'r Value, rung: &str) -> &'r Value {
     &report["rungs"].as_array().unwrap().iter().find(|finding| finding["rung"] == rung).unwrap()["state"]
-}
-
-#[test]
-fn an_empty_sim_holder_is_the_sim_rung() {
-    let report = Bench::new(&["--no-sim"], "").check();
-    assert_eq!(report["failed"], "sim", "{report:#}");
-    assert_eq!(state(&report, "image"), "ok");
-    assert_eq!(state(&report, "sign_in"), "skipped");
-}
-
-#[test]
-fn a_host_where_nobody_listens_is_the_connection_rung() {
-    let report = Bench::new(&[], &format!("port = {}", free_port())).check();
-    assert_eq!(report["failed"], "connection", "{report:#}");
-    for rung in ["answer", "image", "firmware", "sim", "registration"] {
-        assert_eq!(state(&report, rung), "ok", "{rung}: {report:#}");
-    }
 }
 
 #[test]
@@ -82,5 +229,34 @@ fn a_wrong_secret_is_the_sign_in_rung_with_and_without_a_daemon() {
         assert_eq!(report["failed"], "sign_in", "with daemon: {daemon}, {report:#}");
         let text = report.to_string();
         assert!(text.contains("DeviceSecret") && !text.contains("ffffffff"), "{text}");
+    }
+}
+
+#[test]
+fn the_bundle_tells_everything_but_secrets_with_and_without_a_daemon() {
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+    let mut house = House::new();
+    house.program();
+    for daemon in [true, false] {
+        if !daemon {
+            house.kill_daemon();
+        }
+        let file = house.path("bundle.tar.gz");
+        let mut command = bin("airgate");
+        command.args(["check", "--wait", "25", "--config"]).arg(house.path("airgate.toml"));
+        let output = run(command.arg("--bundle").arg(&file));
+        assert!(output.status.success(), "{output:?}");
+        let packed = run(Command::new("tar").arg("-xzOf").arg(&file));
+        let text = String::from_utf8_lossy(&packed.stdout);
+        for part in ["cloud.device_secret = \"********\"", "device_secret = [REDACTED]", "sign-in", "airgate 0."] {
+            assert!(text.contains(part), "{part}: {text:.3000}");
+        }
+        assert_eq!(text.contains("\"acknowledged\""), daemon, "the status of a daemon that runs");
+        for text in [text.as_ref(), &String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr)]
+        {
+            assert!(!text.contains(SECRET), "a secret is in the bundle");
+        }
+        let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "for its owner alone");
     }
 }

@@ -37,7 +37,7 @@ fn errors_of(file: &Path) -> Vec<ConfigError> {
 #[test]
 fn each_wrong_file_gets_its_words() {
     let files = wrong_files();
-    assert!(files.len() >= 25, "{} files", files.len());
+    assert!(files.len() >= 40, "{} files", files.len());
     let mut wrong = Vec::new();
     for file in files {
         let got = shown(&errors_of(&file));

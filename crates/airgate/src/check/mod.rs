@@ -4,6 +4,7 @@
 //! the daemon goes ([`module`]). Beside a running daemon, which owns the port, its status tells how far it is ([`daemon`]).
 //! Nothing is changed: no device is registered, no message is sent.
 
+pub mod bundle;
 pub mod daemon;
 pub mod heard;
 pub mod module;
@@ -38,7 +39,7 @@ pub enum Rung {
     Registration,
     /// There is an address.
     Pdp,
-    /// The module knows the time, which TLS needs.
+    /// The module and the host know the time.
     Clock,
     /// The cloud can be reached.
     Connection,
@@ -126,6 +127,8 @@ pub struct Stop;
 
 impl Report {
     fn add(&mut self, rung: Rung, state: State, what: impl Into<String>, hint: impl Into<String>) {
+        // What is found out later about a rung is what counts: a module that answered may fall silent.
+        self.findings.retain(|finding| finding.rung != rung);
         self.findings.push(Finding { rung, state, what: what.into(), hint: hint.into() });
     }
 
@@ -165,6 +168,11 @@ impl Report {
         Rung::ALL.into_iter().map(|rung| found(rung).unwrap_or_else(|| missing(rung))).collect()
     }
 
+    /// For a person, a line for each rung.
+    pub fn to_text(&self) -> String {
+        self.findings().iter().map(line).collect()
+    }
+
     /// As JSON: `ok`, `failed` (the name of the first rung that failed, or null) and `rungs`.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::json!({
@@ -175,9 +183,43 @@ impl Report {
     }
 }
 
+fn line(finding: &Finding) -> String {
+    let mark = match finding.state {
+        State::Ok => "ok",
+        State::Warning => "note",
+        State::Failed => "FAIL",
+        State::Skipped => "-",
+    };
+    let mut lines = format!("{mark:<5} {:<17} {}\n", finding.rung.title(), finding.what);
+    if finding.state == State::Warning {
+        lines.extend(finding.hint.lines().map(|hint| format!("{:24}{hint}\n", "")));
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_rung_has_its_line_and_a_warning_says_what_to_do() {
+        let mut report = Report::default();
+        report.ok(Rung::File, "/etc/airgate/airgate.toml");
+        report.warn(Rung::Firmware, "V1140 is old", "write a newer one");
+        let drawn = report.to_text();
+        assert_eq!(drawn.lines().count(), Rung::ALL.len() + 1, "{drawn}");
+        assert!(drawn.contains("write a newer one") && drawn.contains("not reached"), "{drawn}");
+    }
+
+    #[test]
+    fn a_rung_that_held_and_then_did_not_is_told_as_failed() {
+        let mut report = Report::default();
+        report.ok(Rung::Answer, "at 115200 bit/s");
+        report.ok(Rung::Image, "Air780E");
+        assert_eq!(report.fail(Rung::Answer, "it fell silent", "look at it"), Err(Stop));
+        let answer = report.findings().into_iter().find(|finding| finding.rung == Rung::Answer).unwrap();
+        assert_eq!((answer.state, answer.what.as_str()), (State::Failed, "it fell silent"));
+    }
 
     #[test]
     fn rungs_above_the_one_that_failed_are_told_as_not_reached() {

@@ -245,8 +245,7 @@ fn judge(
         Some(Err(down)) => report.fail(
             Rung::Connection,
             format!("{place}: {down}"),
-            "check `host`, `port` and `tls` under [cloud], the access point, and whether the SIM card may use data; with \
-             TLS also the module's clock",
+            "check `host`, `port` and `tls` under [cloud], the access point, and whether the SIM card may use data",
         ),
         None => report.fail(
             Rung::Connection,
@@ -370,17 +369,17 @@ fn clock(report: &mut Report, module_s: Option<u64>, host_s: u64) {
         Some(module) if module < PAST_S => report.warn(
             Rung::Clock,
             "the module has no time from the network yet",
-            "TLS fails until it has; it comes with the registration, or some networks never send it",
+            "it comes with the registration, though some networks never send it; certificates are not held against it",
         ),
         Some(_) if host_s < PAST_S => report.warn(
             Rung::Clock,
             "this host's clock is not set",
-            "messages carry wrong times until it is; the module's clock, which TLS uses, is right",
+            "messages carry wrong times until it is; `airgate status` tells the time by the cloud",
         ),
         Some(module) if module.abs_diff(host_s) > TOLERATED_S => report.warn(
             Rung::Clock,
             format!("the module's clock and this host's differ by {} days", module.abs_diff(host_s) / 86_400),
-            "one of them is wrong; TLS uses the module's",
+            "one of them is wrong: compare them with `airgate status`, which tells the time by the cloud",
         ),
         Some(_) => report.ok(Rung::Clock, "the module's and this host's agree"),
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
-use tokio_serial::{SerialPortBuilderExt, SerialStream};
+use tokio_serial::{ClearBuffer, SerialPort, SerialPortBuilderExt, SerialStream};
 
 /// The rates that modules and other devices are found at, the likeliest first.
 const RATES: &[u32] = &[115_200, 9_600, 921_600, 460_800, 230_400, 57_600, 38_400, 19_200];
@@ -78,7 +78,7 @@ fn exists(report: &mut Report, path: &Path) -> Result<(), Stop> {
 }
 
 /// The serial ports that this host has, those with a lasting name first.
-fn candidates() -> Vec<String> {
+pub(super) fn candidates() -> Vec<String> {
     let list = |dir: &str, begins: &[&str]| -> Vec<String> {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten();
         let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
@@ -235,6 +235,8 @@ async fn listen(path: &Path, rate: u32) -> io::Result<Heard> {
 }
 
 async fn ask(mut port: SerialStream) -> io::Result<Vec<u8>> {
+    // What was left from before we looked was perhaps sent at another rate.
+    port.clear(ClearBuffer::Input).map_err(io::Error::from)?;
     let mut bytes = Vec::new();
     for _ in 0..TRIES {
         port.write_all(b"AT\r").await?;

@@ -2,10 +2,15 @@
 
 use super::fail::Fail;
 use super::rights::{self, Questions};
-use crate::check::{self, Finding, Report, Rung, State, Stop};
+use crate::check::bundle::Bundle;
+use crate::check::{self, Report, Rung, Stop};
 use crate::config::{self, Loaded, Local};
 use airgate_client::Client;
-use std::path::PathBuf;
+use serde_json::Value;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[derive(Debug, clap::Args)]
@@ -19,6 +24,9 @@ pub(super) struct Args {
     /// Print one JSON object: `ok`, `failed` (the rung) and `rungs`.
     #[arg(long)]
     json: bool,
+    /// Write a diagnosis archive (tar.gz) for whoever helps: the result, settings, status, log, versions; no secrets.
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
     #[command(flatten)]
     questions: Questions,
 }
@@ -36,12 +44,13 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
         return Err(Fail::refused(&shut.what, &shut.hint));
     }
     let mut report = Report::default();
+    let mut status = None;
     let errors = match &loaded {
         Ok(loaded) => {
             file(&mut report, loaded);
             super::block_on(async {
                 // What came of it is in the report.
-                let _: Result<(), Stop> = climb(&mut report, loaded, Duration::from_secs(args.wait)).await;
+                let _: Result<(), Stop> = climb(&mut report, loaded, Duration::from_secs(args.wait), &mut status).await;
                 Ok(())
             })?;
             None
@@ -56,7 +65,15 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     if args.json {
         println!("{:#}", report.to_json());
     } else if errors.is_none() {
-        print!("{}", draw(&report));
+        print!("{}", report.to_text());
+    }
+    if let Some(file) = &args.bundle {
+        let bundle = Bundle::gather(&loaded, &report, status.as_ref());
+        pack(&bundle, file).map_err(|error| Fail::failed("bundle", format!("{}: {error}", file.display())))?;
+        eprintln!(
+            "written: {} (read it before you give it away: it names the device and the SIM card)",
+            file.display()
+        );
     }
     match (errors, report.failed()) {
         (Some(errors), _) => Err(Fail::config(errors)),
@@ -77,49 +94,28 @@ fn file(report: &mut Report, loaded: &Loaded) {
     }
 }
 
-async fn climb(report: &mut Report, loaded: &Loaded, patience: Duration) -> Result<(), Stop> {
+/// For its owner alone: it names the device and the SIM card.
+fn pack(bundle: &Bundle, path: &Path) -> io::Result<()> {
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    bundle.write(file, crate::status::unix_ms() / 1000)
+}
+
+/// `status` gets what a running daemon says.
+async fn climb(
+    report: &mut Report,
+    loaded: &Loaded,
+    patience: Duration,
+    status: &mut Option<Value>,
+) -> Result<(), Stop> {
     let config = &loaded.config;
     if let Some(shut) = rights::shut_out(&config.local) {
         return report.fail(Rung::Rights, shut.what, shut.hint);
     }
     if let Ok((client, _events)) = Client::connect(&config.local.socket).await
-        && let Ok(status) = client.status().await
+        && let Ok(told) = client.status().await
     {
-        return check::daemon::climb(report, &status);
+        return check::daemon::climb(report, status.insert(told));
     }
     let baud = check::port::climb(report, &config.modem.port, config.modem.baud).await?;
     check::module::climb(report, config, baud, patience).await
-}
-
-fn draw(report: &Report) -> String {
-    report.findings().iter().map(line).collect()
-}
-
-fn line(finding: &Finding) -> String {
-    let mark = match finding.state {
-        State::Ok => "ok",
-        State::Warning => "note",
-        State::Failed => "FAIL",
-        State::Skipped => "-",
-    };
-    let mut lines = format!("{mark:<5} {:<17} {}\n", finding.rung.title(), finding.what);
-    if finding.state == State::Warning {
-        lines.extend(finding.hint.lines().map(|hint| format!("{:24}{hint}\n", "")));
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_rung_has_its_line_and_a_warning_says_what_to_do() {
-        let mut report = Report::default();
-        report.ok(Rung::File, "/etc/airgate/airgate.toml");
-        report.warn(Rung::Firmware, "V1140 is old", "write a newer one");
-        let drawn = draw(&report);
-        assert_eq!(drawn.lines().count(), Rung::ALL.len() + 1, "{drawn}");
-        assert!(drawn.contains("write a newer one") && drawn.contains("not reached"), "{drawn}");
-    }
 }
