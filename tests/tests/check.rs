@@ -136,7 +136,7 @@ const CASES: &[Case] = &[
     },
     Case {
         fault: "a network that tells a wrong time",
-        world: &[r#"{"do":"time","unix":1500000000}"#],
+        world: &[r#"{"do":"time","unix":2500000000}"#],
         rung: "clock",
         state: "warning",
         words: &["differ by", "one of them is wrong"],
