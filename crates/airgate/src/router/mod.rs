@@ -73,8 +73,10 @@ enum Request {
     Withdraw(Permits),
 }
 
+type May = dyn Fn(u32, &str) -> bool + Send;
+
 /// Whether a user may (still) hold a filter.
-pub struct Permits(Box<dyn Fn(u32, &str) -> bool + Send>);
+pub struct Permits(Box<May>);
 
 impl Permits {
     /// As `may` says.
