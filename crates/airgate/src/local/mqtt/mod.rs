@@ -77,7 +77,7 @@ where
     tracing::debug!(program = id.0, uid, client = name.name, clean = connect.clean_session, "MQTT client connected");
 
     let (mailbox, router) = (Arc::new(Mailbox::default()), door.router.clone());
-    let hears = Hears { events: false, texts: door.rights.reads_texts(&caller) };
+    let hears = Hears { events: false, texts: door.rights().reads_texts(&caller) };
     router.join(id, Arc::clone(&mailbox), hears).await;
     let (account, present) = if connect.clean_session {
         // [MQTT-3.1.2-6]
