@@ -4,8 +4,12 @@
 
 use airgate_tests::{Door, House, Setup, bin, eventually, run};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{ChildStdin, Command, Stdio};
+
+/// What the house's device signs in with.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 fn text(command: &mut Command) -> String {
     let output = run(command);
@@ -128,6 +132,51 @@ fn the_last_days_are_a_table_and_a_page() {
     for part in ["861551056421746", "<svg", " dBm</text>", "online"] {
         assert!(page.contains(part), "{part} in {page}");
     }
+    assert!(!page.contains(SECRET), "{page}");
+}
+
+/// Runs `airgate top` on a terminal of its own, ends it, and returns all that was written there.
+fn on_a_terminal(house: &House, end: impl FnOnce(&mut ChildStdin)) -> String {
+    let top = house.airgate(&["top"]);
+    let words: Vec<_> =
+        std::iter::once(top.get_program()).chain(top.get_args()).map(|word| word.to_string_lossy()).collect();
+    let (words, pid) = (words.join(" "), house.path("top.pid"));
+    let top = format!("sh -c 'echo $$ >{}; exec {words}'", pid.display());
+    let shell = format!("stty cols 80 rows 24; {top}; echo exit=$?; stty -a");
+    let mut script = Command::new("timeout");
+    script.args(["60", "script", "-qefc", &shell, "/dev/null"]).env("TERM", "xterm").env_remove("NO_COLOR");
+    let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut screen = script.stdout.take().unwrap();
+    let (mut shown, mut chunk) = (Vec::new(), [0; 4096]);
+    // The log is drawn last.
+    while !String::from_utf8_lossy(&shown).contains("version=") {
+        let len = screen.read(&mut chunk).unwrap();
+        assert!(len > 0, "{}", String::from_utf8_lossy(&shown));
+        shown.extend_from_slice(&chunk[..len]);
+    }
+    end(script.stdin.as_mut().unwrap());
+    screen.read_to_end(&mut shown).unwrap();
+    script.wait().unwrap();
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
+#[test]
+fn the_live_view_gives_the_terminal_back_whether_it_is_quit_or_killed() {
+    let house = House::new();
+    let _program = house.program();
+    let quit = on_a_terminal(&house, |keys| keys.write_all(b"q").unwrap());
+    let killed = on_a_terminal(&house, |_| {
+        let pid = std::fs::read_to_string(house.path("top.pid")).unwrap();
+        assert!(run(Command::new("kill").args(["-TERM", pid.trim()])).status.success());
+    });
+    for (how, shown) in [("quit", quit), ("killed", killed)] {
+        let (on, off) = (shown.find("\x1b[?1049h"), shown.find("\x1b[?1049l"));
+        assert!(on.is_some() && on < off, "{how}: the other screen is left: {shown}");
+        let after = shown.get(off.unwrap()..).unwrap();
+        assert!(after.contains("exit=0") && after.contains(" icanon") && after.contains(" echo "), "{how}: {after}");
+        assert!(after.contains("\x1b[?25h"), "{how}: the cursor is back: {after}");
+        assert!(shown.contains("signal") && shown.contains("programs"), "{how}: {shown}");
+    }
 }
 
 #[test]
@@ -146,7 +195,7 @@ fn the_log_is_for_operators_and_bears_no_secret() {
     let lines = page["lines"].as_array().unwrap();
     assert!(lines.iter().any(|line| line["text"].as_str().unwrap().starts_with("online")), "{page}");
     assert!(lines.iter().all(|line| ["info", "warn", "error"].contains(&line["level"].as_str().unwrap())), "{page}");
-    assert!(!page.to_string().contains("0123456789abcdef0123456789abcdef"), "{page}");
+    assert!(!page.to_string().contains(SECRET), "{page}");
     let newer = root.ask_ok(json!({"op": "log", "after": page["next"]}))["data"].clone();
     assert!(newer["lines"].as_array().unwrap().len() < lines.len(), "{newer}");
 }

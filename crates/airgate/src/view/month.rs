@@ -92,7 +92,7 @@ pub fn draw(rows: &[Row], damaged: u64, paint: Paint) -> String {
         );
     }
     if damaged > 0 {
-        let _ = writeln!(out, "{damaged} hours are damaged in the file and left out");
+        let _ = writeln!(out, "damaged in the file and left out: {damaged} h");
     }
     out
 }
