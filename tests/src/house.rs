@@ -34,6 +34,8 @@ pub struct Setup {
     pub instance: Instance,
     /// The module is given the cloud's own host names, which lead to the stand-in, and not `localhost`.
     pub own_hosts: bool,
+    /// Whether the platform's rates hold.
+    pub limits: bool,
     /// Of the stand-in's bad days, if its console lets them come.
     pub seed: u64,
     /// What becomes of the first answer to a registration: `how` of the stand-in's `spoil_answers`.
@@ -90,6 +92,7 @@ impl Default for Setup {
             baud: 0,
             instance: Instance::OldPublic,
             own_hosts: false,
+            limits: false,
             seed: 1,
             spoil_answers: None,
             cloud: "",
@@ -112,14 +115,15 @@ pub struct Cloud {
     dir: PathBuf,
     port: u16,
     seed: u64,
+    limits: bool,
     pub tls_port: u16,
     pub http_port: u16,
     pub ca: String,
 }
 
 impl Cloud {
-    fn new(dir: &Path, instance: Instance, seed: u64) -> Self {
-        let (kind, id) = instance.keys();
+    fn new(dir: &Path, setup: &Setup) -> Self {
+        let (kind, id) = setup.instance.keys();
         let id = id.map_or_else(String::new, |id| format!("instance_id = \"{id}\"\n"));
         let devices = format!(
             "[[product]]\nproduct_key = \"{PRODUCT_KEY}\"\nproduct_secret = \"{PRODUCT_SECRET}\"\ndynamic_registration = true\nkind = \"{kind}\"\n{id}\
@@ -132,7 +136,8 @@ impl Cloud {
             process: None,
             dir: dir.to_owned(),
             port: free_port(),
-            seed,
+            seed: setup.seed,
+            limits: setup.limits,
             tls_port: 0,
             http_port: 0,
             ca: String::new(),
@@ -145,8 +150,9 @@ impl Cloud {
         let mut command = bin("airgate-sim");
         command.arg("cloud").arg("--listen").arg(format!("127.0.0.1:{}", self.port));
         command
-            .args(["--tls-listen", "127.0.0.1:0", "--limits", "off", "--devices"])
+            .args(["--tls-listen", "127.0.0.1:0", "--limits", if self.limits { "on" } else { "off" }, "--devices"])
             .arg(self.dir.join("devices.toml"));
+        command.arg("--strict-instance");
         command.arg("--console").arg(self.dir.join("console.sock")).arg("--seed").arg(self.seed.to_string());
         let mut process = Process::start(&mut command, &self.dir.join("cloud.log"));
         let listens: Value = serde_json::from_str(&process.first_line()).unwrap();
@@ -276,7 +282,7 @@ impl House {
     /// A house whose daemon is not started yet.
     pub fn unstarted(setup: Setup) -> Self {
         let dir = TempDir::new().unwrap();
-        let cloud = Cloud::new(dir.path(), setup.instance, setup.seed);
+        let cloud = Cloud::new(dir.path(), &setup);
         if let Some(how) = setup.spoil_answers {
             assert_eq!(cloud.ask(&json!({"do": "spoil_answers", "how": how, "count": 1}))["ok"], true);
         }
@@ -302,6 +308,9 @@ impl House {
             section += &format!("product_secret = \"{PRODUCT_SECRET}\"\nregister_by = \"{way}\"\n");
             section += &format!("register_host = \"localhost:{}\"\n", cloud.http_port);
         }
+        if !setup.limits {
+            section += "max_rate = \"1000/s\"\n";
+        }
         section += setup.cloud;
         for (ours, theirs) in setup.spelling {
             section = section.replace(&format!("\n{ours} = "), &format!("\n{theirs} = "));
@@ -312,7 +321,7 @@ impl House {
     /// A house whose daemon talks to a broker that is not ours.
     pub fn with_broker(port: u16) -> Self {
         let dir = TempDir::new().unwrap();
-        let cloud = Cloud::new(dir.path(), Instance::OldPublic, 1);
+        let cloud = Cloud::new(dir.path(), &Setup::default());
         let section = format!(
             "provider = \"mqtt\"\nhost = \"127.0.0.1\"\nport = {port}\ntls = false\nclient_id = \"gateway-1\"\n"
         );

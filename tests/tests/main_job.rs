@@ -107,3 +107,17 @@ fn the_demonstration_ends_well_and_loses_nothing() {
     assert_eq!(summary["accepted"], summary["acknowledged"]);
     assert!(summary["accepted"].as_u64() >= Some(3) && summary["received"].as_u64() >= Some(1), "{summary}");
 }
+
+#[test]
+fn more_than_the_cloud_takes_in_a_second_waits_its_turn_and_none_of_it_is_dropped() {
+    let house = House::with(Setup { limits: true, ..Setup::default() });
+    let mut program = house.program();
+    let accepted: Vec<String> = (0..40).map(|number| format!("burst {number}")).collect();
+    for payload in &accepted {
+        program.publish("user/update", payload);
+    }
+    let received = house.all_arrive("user/update", &accepted);
+    assert_eq!(received, accepted);
+    let log = house.cloud.ask(&json!({"do": "log"})).to_string();
+    assert!(!log.contains("over the rate"), "{log}");
+}

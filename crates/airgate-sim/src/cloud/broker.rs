@@ -11,6 +11,8 @@
 //! [cloud-7] A registration is answered over TLS only, by one message without a subscription; what the device sends
 //!           after it does not keep the connection open: it ends after 15 s.
 //! [cloud-8] The first sign-in with a secret activates the device: it registers no more, until it is reset.
+//! [cloud-9] Any host name leads here. If it is strict about instances, a product is known at the platform's name for its
+//!           own instance alone, and at names that are not the platform's.
 //!
 //! This file: connections, from the first byte to the last. `traffic.rs`: what goes over them.
 
@@ -66,8 +68,8 @@ pub(super) struct ConnId(pub(super) u64);
 /// What comes from the connections.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
-    /// A client connected.
-    Opened { tls: bool },
+    /// A client connected: whether over TLS, and to which host name it said there.
+    Opened { tls: bool, host: Option<String> },
     /// A packet arrived.
     Packet(Packet),
     /// The first packet is a CONNECT of another MQTT version.
@@ -96,6 +98,7 @@ pub(super) enum Output {
 #[derive(Debug)]
 struct Connection {
     tls: bool,
+    host: Option<String>,
     deadline: Duration,
     stage: Stage,
 }
@@ -144,7 +147,7 @@ pub(super) struct Device {
 #[derive(Debug)]
 pub(super) struct Broker {
     pub(super) limits: bool,
-    /// A registration must name the instance of its product.
+    /// A registration must name the instance of its product, and a client must have come by the name of that.
     pub(super) strict_instance: bool,
     pub(super) mint: Mint,
     pub(super) packages: Packages,
@@ -192,8 +195,9 @@ impl Broker {
     /// Takes one input of a connection at the time `now`, counted from 1970, which never goes back.
     pub(super) fn handle(&mut self, now: Duration, conn: ConnId, input: Input) {
         match input {
-            Input::Opened { tls } => {
-                self.connections.insert(conn, Connection { tls, deadline: now + CONNECT_WITHIN, stage: Stage::New });
+            Input::Opened { tls, host } => {
+                let deadline = now + CONNECT_WITHIN;
+                self.connections.insert(conn, Connection { tls, host, deadline, stage: Stage::New });
             }
             Input::Packet(packet) => self.packet(now, conn, packet),
             Input::WrongVersion(level) if self.connections.contains_key(&conn) => {
@@ -260,6 +264,14 @@ impl Broker {
             return Err((code, "refused by the console or a bad day".to_owned()));
         }
         let sign_in = parsed.map_err(|refusal| (refusal.code(), refusal.to_string()))?;
+        let host = self.connections.get(&conn).and_then(|connection| connection.host.as_deref());
+        let product = self.products.get(&sign_in.device.product_key);
+        if let (Some(host), Some(product)) = (host, product)
+            && self.strict_instance
+            && !product.lives_at(host)
+        {
+            return Err((BadUserNamePassword, format!("the product does not live at {host}")));
+        }
         if matches!(sign_in.auth, Auth::Register(_)) {
             let tls = self.connections.get(&conn).is_some_and(|connection| connection.tls);
             return if tls { Ok(sign_in) } else { Err((BadClientId, "a registration needs TLS".to_owned())) };

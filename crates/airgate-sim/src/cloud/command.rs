@@ -48,7 +48,7 @@ pub struct Args {
     /// Which bad days, and which secrets are handed out; another at each start when absent
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Refuse registrations whose instanceId is not that of the product
+    /// Refuse registrations whose instanceId is not that of the product, and clients that come by the name of another instance
     #[arg(long)]
     strict_instance: bool,
 }

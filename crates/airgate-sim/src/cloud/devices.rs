@@ -111,6 +111,20 @@ pub struct Product {
 }
 
 impl Product {
+    /// Whether this is the host of its instance, or a name that is not the platform's.
+    /// Source: Alibaba Cloud IoT Platform, "View the endpoint of an instance".
+    pub(super) fn lives_at(&self, host: &str) -> bool {
+        if let Some(id) = host.strip_suffix(".mqtt.iothub.aliyuncs.com") {
+            return self.instance_id.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(id));
+        }
+        match host.split_once(".iot-as-mqtt.") {
+            Some((key, region)) if region.ends_with(".aliyuncs.com") => {
+                self.kind() == InstanceKind::OldPublic && key.eq_ignore_ascii_case(&self.product_key)
+            }
+            _ => true,
+        }
+    }
+
     /// The kind of its instance, given or told by the instance ID: enterprise instances have one, and so have new
     /// public ones, which behave alike here.
     pub(super) fn kind(&self) -> InstanceKind {
@@ -293,6 +307,22 @@ mod tests {
         let devices = Devices::parse(text).unwrap();
         assert_eq!(devices.products.len(), 3);
         assert!(devices.devices[0].activated);
+    }
+
+    #[test]
+    fn product_lives_at_the_host_of_its_instance_alone() {
+        let of = |text: &str| Devices::parse(text).unwrap().products.remove(0);
+        let old = of("[[product]]\nproduct_key='a1Old'\n");
+        let new = of("[[product]]\nproduct_key='a1New'\ninstance_id='iot-06z'\n");
+        for (host, at_old, at_new) in [
+            ("a1old.iot-as-mqtt.cn-shanghai.aliyuncs.com", true, false),
+            ("a1new.iot-as-mqtt.cn-shanghai.aliyuncs.com", false, false),
+            ("iot-06z.mqtt.iothub.aliyuncs.com", false, true),
+            ("iot-07z.mqtt.iothub.aliyuncs.com", false, false),
+            ("localhost", true, true),
+        ] {
+            assert_eq!((old.lives_at(host), new.lives_at(host)), (at_old, at_new), "{host}");
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub struct Options {
     pub limits: bool,
     /// Draws the bad days of `Devices::soak` and the secrets that are handed out; none: another at each start.
     pub seed: Option<u64>,
-    /// Whether a registration must name the instance of its product by `instanceId`.
+    /// Whether a registration must name the instance of its product by `instanceId`, and a client over TLS come by its name.
     pub strict_instance: bool,
 }
 

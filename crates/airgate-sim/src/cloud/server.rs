@@ -122,7 +122,7 @@ impl Shared {
         }
     }
 
-    fn open(&self, tls: bool) -> (ConnId, mpsc::Receiver<Outgoing>) {
+    fn open(&self, tls: bool, host: Option<String>) -> (ConnId, mpsc::Receiver<Outgoing>) {
         let (sender, receiver) = mpsc::channel(OUTGOING);
         let conn = {
             let mut state = self.lock();
@@ -131,7 +131,7 @@ impl Shared {
             state.outgoing.insert(conn, sender);
             conn
         };
-        self.with(|broker, now| broker.handle(now, conn, Input::Opened { tls }));
+        self.with(|broker, now| broker.handle(now, conn, Input::Opened { tls, host }));
         (conn, receiver)
     }
 
@@ -167,8 +167,8 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener, protocol:
                         Protocol::Mqtt(acceptor) if begins_with_tls(&task, &stream).await => {
                             serve_tls(&task, stream, &acceptor).await;
                         }
-                        Protocol::Mqtt(_) => serve(&task, stream, false).await,
-                        Protocol::Fronted => serve(&task, stream, true).await,
+                        Protocol::Mqtt(_) => serve(&task, stream, false, None).await,
+                        Protocol::Fronted => serve(&task, stream, true, None).await,
                         Protocol::Mqtts(acceptor) => serve_tls(&task, stream, &acceptor).await,
                         Protocol::Http(acceptor) => http::serve(&task, stream, &acceptor).await,
                     }
@@ -196,7 +196,10 @@ async fn begins_with_tls(shared: &Shared, stream: &TcpStream) -> bool {
 async fn serve_tls(shared: &Shared, stream: TcpStream, acceptor: &TlsAcceptor) {
     let handshake = tokio::time::timeout(PATIENCE, acceptor.accept(stream));
     match shared.stop.run_until_cancelled(handshake).await {
-        Some(Ok(Ok(stream))) => serve(shared, stream, true).await,
+        Some(Ok(Ok(stream))) => {
+            let host = stream.get_ref().1.server_name().map(str::to_owned);
+            serve(shared, stream, true, host).await;
+        }
         Some(Ok(Err(error))) => tracing::info!(%error, "a TLS handshake failed"),
         Some(Err(_)) => tracing::info!("a TLS handshake took too long"),
         None => {}
@@ -204,9 +207,9 @@ async fn serve_tls(shared: &Shared, stream: TcpStream, acceptor: &TlsAcceptor) {
 }
 
 /// Carries one connection from its first byte to its last.
-async fn serve(shared: &Shared, stream: impl AsyncRead + AsyncWrite + Unpin, tls: bool) {
+async fn serve(shared: &Shared, stream: impl AsyncRead + AsyncWrite + Unpin, tls: bool, host: Option<String>) {
     let mut framed = Framed::new(stream, Wire::new());
-    let (conn, mut outgoing) = shared.open(tls);
+    let (conn, mut outgoing) = shared.open(tls, host);
     let why = exchange(shared, conn, &mut framed, &mut outgoing).await;
     shared.with(|broker, now| broker.handle(now, conn, Input::Closed(why)));
     let farewell = async {

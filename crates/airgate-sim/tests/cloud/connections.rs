@@ -188,6 +188,20 @@ async fn plain_port_takes_tls_as_well_and_what_comes_from_a_front_counts_as_tls(
 }
 
 #[tokio::test]
+async fn a_strict_platform_knows_a_product_at_its_own_instance_alone() {
+    let options = Options { devices: Devices::one(PK, DN, SECRET), strict_instance: true, ..Options::default() };
+    let cloud = Cloud::start(options).await.unwrap();
+    for (name, code) in [
+        ("localhost", 0),
+        ("a1X2bEnP82z.iot-as-mqtt.cn-shanghai.aliyuncs.com", 0),
+        ("iot-06z00.mqtt.iothub.aliyuncs.com", 4),
+        ("a1another00.iot-as-mqtt.cn-shanghai.aliyuncs.com", 4),
+    ] {
+        assert_eq!(tls(&cloud, name).await.unwrap().connect(signed("")).await.0, code, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn tls_listener_is_trusted_under_the_names_of_the_platform_and_no_other() {
     let cloud = cloud().await;
     for name in [

@@ -1,8 +1,10 @@
 //! `[cloud]` as the daemon uses it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Secret;
+use super::model::Rate;
 
 /// Where messages go, and as whom.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +19,14 @@ pub struct Cloud {
     pub port: Option<u16>,
     /// MQTT's keepalive in seconds; the provider's bounds are kept (Aliyun: 30 to 1200).
     pub keepalive_s: u16,
+    /// How many messages go up in how long a time at most; `None`: as fast as the line.
+    pub max_rate: Option<Rate>,
 }
+
+/// What Aliyun takes of a device: what exceeds it is acknowledged and dropped.
+///
+/// Source: Alibaba Cloud IoT Platform documentation, "Limits": messages at QoS 1 a device publishes.
+pub(super) const ALIYUN_RATE: Rate = Rate { count: 10, per: Duration::from_secs(1) };
 
 /// The keepalive that is used when none is given. Aliyun advises 300 s or more, and every ping costs the SIM card.
 pub(super) const KEEPALIVE_S: u16 = 300;
@@ -31,6 +40,7 @@ impl Default for Cloud {
             host: Some("127.0.0.1".into()),
             port: None,
             keepalive_s: KEEPALIVE_S,
+            max_rate: None,
         }
     }
 }

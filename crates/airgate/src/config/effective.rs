@@ -9,7 +9,7 @@ use super::error::Place;
 use super::load::Loaded;
 use super::units;
 use super::{
-    Aliyun, AliyunAuth, Apn, ApnAuth, App, Budget, Config, DeviceName, Mqtt, Provider, RegisterBy, Reset, Route,
+    Aliyun, AliyunAuth, Apn, ApnAuth, App, Budget, Config, DeviceName, Mqtt, Provider, Rate, RegisterBy, Reset, Route,
     Secret, SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
 };
 
@@ -192,6 +192,8 @@ impl List {
         self.some("cloud.host", cloud.host.as_deref());
         self.some("cloud.port", cloud.port.map(i64::from));
         self.set("cloud.keepalive_s", i64::from(cloud.keepalive_s));
+        let rate = |rate: Rate| format!("{}/{}", rate.count, units::show_duration(rate.per).trim_start_matches('1'));
+        self.some("cloud.max_rate", cloud.max_rate.map(rate));
     }
 
     fn aliyun(&mut self, aliyun: &Aliyun) {

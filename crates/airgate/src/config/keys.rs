@@ -64,6 +64,7 @@ pub(super) const CLOUD: &[Key] = &[
     Key::new("host", Kind::Text),
     Key::new("port", Kind::Number(1, 65_535)).also(&["ip"]),
     Key::new("keepalive_s", Kind::Number(1, 65_535)).also(&["keepalive", "keep_alive", "keepAlive"]),
+    Key::new("max_rate", Kind::Rate),
     Key::new("autoreconn", Kind::Retired("airgate always connects again by itself, with a growing pause")),
 ];
 

@@ -80,6 +80,7 @@ pub(super) struct Cloud {
     pub(super) host: Option<String>,
     pub(super) port: Option<u16>,
     pub(super) keepalive_s: Option<u16>,
+    pub(super) max_rate: Option<(u32, u64)>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,6 +12,7 @@ mod dialogue;
 mod enrol;
 mod enrolling;
 mod keeper;
+mod pace;
 pub mod retry;
 mod sending;
 mod thrown;
@@ -37,6 +38,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use iotcloud::aliyun::Dialogue;
 use iotcloud::{Cloud, Moment};
+use pace::Pace;
 use retry::{Ending, Retry};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -143,6 +145,7 @@ struct Session {
     sign_in: Option<iotcloud::SignIn>,
     retry: Retry,
     thrown: Thrown,
+    pace: Pace,
     talk: Talk,
     asked: mpsc::Receiver<Asked>,
     clock: watch::Sender<Option<clock::Reading>>,
@@ -159,9 +162,12 @@ impl Session {
         clock: watch::Sender<Option<clock::Reading>>,
         asked: mpsc::Receiver<Asked>,
     ) -> Self {
+        let most =
+            parts.config.cloud.max_rate.map(|rate| (usize::try_from(rate.count).unwrap_or(usize::MAX), rate.per));
         Self {
             parts,
             status,
+            pace: Pace::new(most),
             cloud: None,
             enrolment: None,
             imei: None,
@@ -185,7 +191,8 @@ impl Session {
         loop {
             self.carry_out().await;
             self.say();
-            let may_send = self.state == State::Online && self.in_flight.len() < WINDOW && self.talk.to_say.is_empty();
+            let paced_until = self.paced_until();
+            let may_send = paced_until.is_none() && self.has_room() && self.talk.to_say.is_empty();
             let talk_due = self.talk.due();
             let due = match self.state {
                 State::Waiting(until) => Some(until),
@@ -203,6 +210,8 @@ impl Session {
                 Ok(()) = self.parts.ends.wanted.changed() => self.want(),
                 () = until(due) => self.attempt(),
                 () = until(talk_due) => self.talk.tick(),
+                // What waits for it is looked at above.
+                () = until(paced_until) => {}
                 Some(asked) = self.asked.recv() => self.on_asked(asked),
                 Some((call, programs)) = self.talk.delivered.next() => self.talk.delivered(&call, programs),
                 Some(warning) = next_warning(&mut self.parts.warnings) => self.talk.log(warning.into()),

@@ -5,14 +5,26 @@ use crate::outbox::{Outgoing, Qos};
 use crate::router::Downlink;
 use air780e::PublishError;
 use air780e::exchange::Failure;
+use tokio::time::Instant;
 
 /// Refusals of one message on a living session after which it is given up.
 const REFUSALS: u32 = 3;
 
 impl Session {
+    /// Whether the uplink may be given another message.
+    pub(super) fn has_room(&self) -> bool {
+        self.state == State::Online && self.in_flight.len() < WINDOW
+    }
+
+    /// When the cloud takes another message, if it does not now and there is one to be sent.
+    pub(super) fn paced_until(&self) -> Option<Instant> {
+        let due = self.pace.due(self.in_flight.len(), Instant::now().into_std());
+        due.filter(|_| self.has_room()).map(Instant::from)
+    }
+
     /// The dialogue goes before programs' messages.
     pub(super) fn say(&mut self) {
-        while self.state == State::Online && self.in_flight.len() < WINDOW {
+        while self.has_room() && self.paced_until().is_none() {
             let Some((topic, payload, qos)) = self.talk.to_say.pop_front() else { return };
             self.publish(Sent::Dialogue, None, topic, payload.into(), qos);
         }
@@ -57,6 +69,7 @@ impl Session {
     }
 
     pub(super) fn on_sent(&mut self, sent: Sent, outcome: Result<(), PublishError>) {
+        self.pace.ended(Instant::now().into_std());
         let Sent::Message(seq) = sent else {
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a part of the cloud's dialogue was not delivered");

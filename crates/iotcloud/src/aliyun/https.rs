@@ -42,14 +42,26 @@ pub enum HttpsError {
 
 fn sentence(code: u64) -> &'static str {
     match code {
+        429 => "too many attempts: it is tried again",
         460 => "a parameter is missing or malformed",
-        500 => "the platform failed; try again later",
-        6100 => "the device is not listed: add it in the console, or register without listing",
-        6250 => "there is no such product in this region: compare `product_key` with the console",
-        6288 => "dynamic registration is switched off: switch it on for the product in the console",
-        6289 => "the device has signed in before: reset it in the console, or give its DeviceSecret as `device_secret`",
+        500 => "the platform failed; it is tried again",
+        6100 => {
+            "the device is not listed: add it in the console under Devices > Devices, or register without listing \
+             (`auth = \"register_no_prereg\"`)"
+        }
+        6250 => "there is no such product in this region: compare `product_key` with Devices > Products in the console",
+        6288 => {
+            "dynamic registration is switched off: switch it on in the console under Devices > Products > the product"
+        }
+        6289 => {
+            "the device has signed in before: reset it in the console under Devices > Devices > the device, or give its \
+             DeviceSecret as `device_secret`"
+        }
         6292 => "the sign method is not supported: change `sign_method`",
-        6600 => "the signature is wrong: compare `product_secret` with the console",
+        6600 => {
+            "the signature is wrong: compare `product_secret` with ProductSecret in the console under Devices > Products \
+             > the product"
+        }
         _ => "the platform's list of error codes tells more",
     }
 }

@@ -41,7 +41,7 @@ impl World {
     fn open(&mut self) -> ConnId {
         self.conns += 1;
         let conn = ConnId(self.conns);
-        assert_eq!(self.input(conn, Input::Opened { tls: false }), []);
+        assert_eq!(self.input(conn, Input::Opened { tls: false, host: None }), []);
         conn
     }
 
@@ -440,7 +440,7 @@ fn arbitrary_input() -> impl Strategy<Value = Input> {
         1 => prop::sample::select(vec![Packet::PingReq, Packet::PingResp, Packet::Disconnect]),
     ];
     prop_oneof![
-        3 => Just(Input::Opened { tls: true }),
+        3 => Just(Input::Opened { tls: true, host: None }),
         12 => packet.prop_map(Input::Packet),
         1 => Just(Input::Deadline),
         1 => Just(Input::Closed(String::new())),

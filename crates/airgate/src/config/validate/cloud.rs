@@ -1,13 +1,15 @@
 //! Weighs `[cloud]`: the provider decides which keys have a meaning and which are needed.
 
 use super::super::cloud::{
-    Aliyun, AliyunAuth, Cloud, DeviceName, KEEPALIVE_S, Login, Mqtt, Provider, RegisterBy, SignMethod, Tls,
+    ALIYUN_RATE, Aliyun, AliyunAuth, Cloud, DeviceName, KEEPALIVE_S, Login, Mqtt, Provider, RegisterBy, SignMethod, Tls,
 };
 use super::super::credentials::Credentials;
 use super::super::error::{Code, ConfigError, NoticeKind};
+use super::super::model::Rate;
 use super::super::raw;
 use super::super::walk::Findings;
 use super::super::{Secret, keys};
+use std::time::Duration;
 
 /// Aliyun closes or refuses connections outside of this range of keepalive, in seconds.
 ///
@@ -40,6 +42,8 @@ pub(super) fn cloud(raw: raw::Cloud, findings: &mut Findings, credentials: &Cred
     }
     let host = raw.host.clone();
     let port = raw.port;
+    let given = raw.max_rate.map(|(count, ms)| Rate { count, per: Duration::from_millis(ms) });
+    let max_rate = given.or_else(|| (name == "aliyun").then_some(ALIYUN_RATE));
     let provider = if name == "aliyun" {
         if !ALIYUN_KEEPALIVE.contains(&keepalive_s) {
             let what = format!("`cloud.keepalive_s` must be from 30 to 1200 on Aliyun, and it is {keepalive_s}");
@@ -55,7 +59,7 @@ pub(super) fn cloud(raw: raw::Cloud, findings: &mut Findings, credentials: &Cred
         }
         Provider::Mqtt(mqtt?)
     };
-    Some(Cloud { provider, tls, host, port, keepalive_s })
+    Some(Cloud { provider, tls, host, port, keepalive_s, max_rate })
 }
 
 /// A key that belongs to another cloud is a contradiction: somebody expects something of it.

@@ -8,7 +8,7 @@ fn registered_connection_ends_after_15_s_whatever_the_device_sends_and_stays_unt
     let product = world.broker.products.get_mut("pk").unwrap();
     (product.product_secret, product.dynamic_registration) = (Some("ps".into()), true);
     let conn = ConnId(1);
-    world.input(conn, Input::Opened { tls: true });
+    world.input(conn, Input::Opened { tls: true, host: None });
     let mut connect = Connect::new("c|securemode=2,authType=register,random=7,signmethod=hmacmd5|");
     // HMAC-MD5 with the key `ps` over `deviceNamedn` `productKeypk` `random7`, computed elsewhere.
     connect.set_login("dn&pk", "772cbe9a263b3286d1b0981e82a0c553");
