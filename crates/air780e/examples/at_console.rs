@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let port = args.next().ok_or("which port? at_console PORT [BAUD]")?;
     let baud = args.next().map_or(Ok(115_200), |baud| baud.parse())?;
-    let (modem, _events) = Modem::start(Config { port, baud, pin: None });
+    let (modem, _events) = Modem::start(Config { baud, ..Config::new(port) });
     // Reading a terminal blocks, so it has a thread of its own.
     let (typed, mut lines) = mpsc::channel(1);
     std::thread::spawn(move || {

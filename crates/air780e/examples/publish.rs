@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [port, broker, topic, text] = args.as_slice() else { return Err("publish PORT HOST:PORT TOPIC TEXT".into()) };
     let (host, broker_port) = broker.rsplit_once(':').ok_or("the broker is HOST:PORT")?;
-    let (modem, mut events) = Modem::start(Config { port: port.clone(), baud: 115_200, pin: None });
+    let (modem, mut events) = Modem::start(Config::new(port.clone()));
     let session = Session {
         attempt: 1,
         host: host.into(),

@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let port = args.next().ok_or("which port? signal PORT [SECONDS]")?;
     let seconds = args.next().map_or(Ok(u64::MAX), |seconds| seconds.parse())?;
-    let (modem, _events) = Modem::start(Config { port, baud: 115_200, pin: None });
+    let (modem, _events) = Modem::start(Config::new(port));
     let mut status = modem.status();
     let mut told = String::new();
     let watch = async {

@@ -9,8 +9,10 @@ use crate::command::{TooLong, exchange};
 use crate::engine::{Engine, Event as Line};
 use crate::exchange::{Exchange, Failure, Outcome};
 use crate::ladder::{Fault, Heal, Ladder, Notice as Rescue, Rung};
-use crate::link::{Down, Link, Notice};
+use crate::link::{Down, Link, Notice, Options};
 use crate::modem::{Event, Publication, PublishError, Recovery, Request};
+use crate::port::Opener;
+use crate::rate::{Rate, Turn, Wanted};
 use crate::session::{Desired, check_topic};
 use crate::status::{Phase, Status};
 use crate::step::{Seen, Step};
@@ -26,6 +28,8 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 const MAX_WAITING: usize = 8;
 /// How often a port that cannot be opened is tried again. A USB module needs some 5 s to come back after a reset.
 const REOPEN_EVERY: Duration = Duration::from_secs(1);
+/// A line of command leaves the slowest port within this time.
+const DRAIN: Duration = Duration::from_millis(50);
 
 /// Channels between the driver and its users.
 pub(crate) struct Channels {
@@ -53,6 +57,11 @@ struct Waiting<T> {
 pub(crate) struct Driver {
     engine: Engine,
     link: Link,
+    rate: Rate,
+    /// The rate has to change before anything else is sent.
+    turn: Option<Turn>,
+    /// Nobody answers at this port.
+    elsewhere: bool,
     ladder: Ladder,
     last_heal: Option<Heal>,
     recovery: Recovery,
@@ -68,12 +77,16 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(baud: u32, pin: Option<String>, mut recovery: Recovery, channels: Channels) -> Self {
+    pub(crate) fn new(wanted: Wanted, options: Options, mut recovery: Recovery, channels: Channels) -> Self {
         let now = now();
         let noted = recovery.interrupted.take();
+        let rate = Rate::new(wanted);
         Self {
-            engine: Engine::new(baud, now).owing(noted.clone()),
-            link: Link::new(pin, now),
+            engine: Engine::new(rate.current(), now).owing(noted.clone()),
+            link: Link::new(options, now),
+            rate,
+            turn: None,
+            elsewhere: false,
             last_heal: None,
             ladder: Ladder::new(recovery.budget, recovery.reset.is_some(), now),
             recovery,
@@ -87,25 +100,35 @@ impl Driver {
         }
     }
 
-    /// Drives whatever port `open` gives, again and again, until all users are gone.
-    pub(crate) async fn run<S, F>(mut self, mut open: F)
+    /// Drives whatever port `opener` gives, again and again, until all users are gone.
+    pub(crate) async fn run<S, O>(mut self, mut opener: O)
     where
         S: AsyncRead + AsyncWrite + Unpin,
-        F: FnMut() -> io::Result<S>,
+        O: Opener<S>,
     {
         let mut told = None;
+        let mut same = false;
         loop {
-            let error = match open() {
+            let ended = match opener.open(self.rate.current()) {
                 Ok(port) => {
                     told = None;
-                    match self.drive(port).await {
-                        Ended::Unused => return,
-                        Ended::PortLost(error) => error,
-                    }
+                    self.opened(same);
+                    self.drive(port, &mut opener).await
                 }
-                Err(error) => error,
+                Err(error) => Ended::PortLost(error),
             };
-            let error = error.to_string();
+            same = matches!(ended, Ended::Retuned);
+            let error = match ended {
+                Ended::Unused => return,
+                Ended::Retuned => continue,
+                Ended::PortLost(error) => {
+                    if error.kind() == io::ErrorKind::InvalidInput {
+                        self.rate.impossible();
+                    }
+                    error.to_string()
+                }
+                Ended::Silent => "nobody answers there".to_owned(),
+            };
             if told.as_ref() != Some(&error) {
                 tracing::warn!(
                     event = "port_unusable",
@@ -117,6 +140,17 @@ impl Driver {
             if !self.wait_for_port().await {
                 return;
             }
+        }
+    }
+
+    /// There is a port; the `same` one at another rate, or one of which nothing is known.
+    fn opened(&mut self, same: bool) {
+        let (baud, now) = (self.rate.current(), now());
+        if same {
+            self.engine.retuned(baud, now);
+        } else {
+            self.engine.set_baud(baud);
+            self.engine.port_opened(now);
         }
     }
 
@@ -137,14 +171,19 @@ impl Driver {
         }
     }
 
-    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, port: S) -> Ended {
+    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, port: S, opener: &mut impl Opener<S>) -> Ended {
         let (mut reader, mut writer) = tokio::io::split(port);
         let mut input = [0; 4096];
         let mut output = Bytes::new();
-        self.engine.port_opened(now());
         self.want();
         loop {
             self.pump(now());
+            if let Some(turn) = self.turn.take() {
+                return turn_over(turn, &mut writer).await;
+            }
+            if std::mem::take(&mut self.elsewhere) && opener.elsewhere() {
+                return Ended::Silent;
+            }
             if output.is_empty() {
                 output = self.engine.take_output();
             }
@@ -180,7 +219,8 @@ impl Driver {
     fn wake_at(&self) -> Instant {
         // While the line is taken, the link has no say: its next step comes when the line is free.
         let link = self.may_step().then(|| self.link.wake_at(now()));
-        let wake_at = [self.engine.wake_at(), link, self.ladder.wake_at(now())].into_iter().flatten().min();
+        let all = [self.engine.wake_at(), link, self.rate.wake_at(), self.ladder.wake_at(now())];
+        let wake_at = all.into_iter().flatten().min();
         wake_at.unwrap_or_else(|| now() + Duration::from_secs(60))
     }
 
@@ -197,6 +237,7 @@ impl Driver {
     fn pump(&mut self, now: Instant) {
         self.engine.tick(now);
         self.recover(now);
+        self.tune(now);
         loop {
             while let Some(event) = self.engine.next_event() {
                 self.on_line(event, now);
@@ -221,6 +262,27 @@ impl Driver {
             if let Some(note) = &mut self.recovery.note {
                 note(self.noted.as_deref());
             }
+        }
+    }
+
+    /// Asks whether the line has to run at another rate, and whether the module has to be told of one.
+    fn tune(&mut self, now: Instant) {
+        if let Some(turn) = self.rate.observe(self.engine.is_lost(), now) {
+            tracing::info!(baud = turn.to, "no answer: trying {} bit/s", turn.to);
+            self.turn = Some(turn);
+        }
+        if let Some(step) = self.rate.take_step() {
+            self.link.tune(step);
+        }
+    }
+
+    /// The module was asked for another rate.
+    fn asked_for_rate(&mut self, rate: u32, seen: &Result<Seen, Failure>) {
+        let refused = matches!(seen, Err(Failure::Refused(_)));
+        self.turn = self.rate.asked(rate, seen.is_ok(), refused);
+        match seen {
+            Ok(_) => tracing::info!(baud = rate, "the line runs at {rate} bit/s from now on"),
+            Err(failure) => tracing::warn!(baud = rate, %failure, "the line does not run at {rate} bit/s"),
         }
     }
 
@@ -291,12 +353,20 @@ impl Driver {
                 let _ = self.channels.urcs.send(urc);
             }
             Line::Message(message) => self.tell(Event::Message(message)),
-            Line::Broken(broken) => tracing::warn!(%broken, "bytes were lost on the serial line"),
-            Line::Synchronised => self.link.answers(true),
+            Line::Broken(broken) => {
+                tracing::warn!(%broken, "bytes were lost on the serial line");
+                self.rate.troubled(now);
+            }
+            Line::Synchronised => {
+                self.link.answers(true);
+                self.rate.answered();
+                self.tune(now);
+            }
             Line::Echoes => self.link.echoes(),
             Line::Silent => {
                 tracing::warn!(event = "module_silent", "the module does not answer");
                 self.link.answers(false);
+                self.elsewhere = true;
             }
         }
     }
@@ -333,12 +403,18 @@ impl Driver {
     }
 
     fn done(&mut self, ticket: u64, outcome: Outcome, now: Instant) {
+        if outcome == Err(Failure::NoAnswer) {
+            self.rate.troubled(now);
+        }
         match self.in_flight.remove(&ticket) {
             None => {}
             Some(Purpose::Step(step)) => {
                 let seen = outcome.and_then(|information| step.read(&information));
                 if let Err(failure) = &seen {
                     tracing::debug!(?step, %failure, "step failed");
+                }
+                if let Step::SetRate(rate) = step {
+                    self.asked_for_rate(rate, &seen);
                 }
                 if seen == Ok(Seen::SessionState(1)) {
                     self.ladder.confirmed(now);
@@ -366,6 +442,9 @@ impl Driver {
 
     /// Puts the next command on the line; tells whether there was one.
     fn start_next(&mut self, now: Instant) -> bool {
+        if self.turn.is_some() {
+            return false;
+        }
         self.start_step(now)
             || match self.question_next {
                 true => self.start_question(now) || self.start_publication(now),
@@ -450,6 +529,8 @@ impl Driver {
         self.engine.port_lost();
         self.pump(now);
         self.link.port_lost();
+        self.rate.port_lost();
+        (self.turn, self.elsewhere) = (None, false);
         self.pump(now);
         for waiting in self.questions.drain(..) {
             let _ = waiting.reply.send(Err(Failure::PortLost));
@@ -472,6 +553,7 @@ impl Driver {
             budget: self.ladder.budget(),
             last_heal: self.last_heal,
             counters: self.engine.counters(),
+            baud: self.rate.current(),
             port_error: None,
         };
         self.channels.status.send_if_modified(|old| {
@@ -485,7 +567,22 @@ impl Driver {
 /// Why the driver stopped driving a port.
 enum Ended {
     PortLost(io::Error),
+    /// The same port is opened again, at another rate.
+    Retuned,
+    /// Nobody answers there, and there is another port to try.
+    Silent,
     Unused,
+}
+
+/// Says at the old rate what has to be said there.
+async fn turn_over(turn: Turn, writer: &mut (impl AsyncWrite + Unpin)) -> Ended {
+    if let Some(rate) = turn.ask_for {
+        let line = format!("AT+IPR={rate}\r");
+        // Whether it is heard does not matter; a port that takes nothing must not hold anything up.
+        let _ = tokio::time::timeout(DRAIN, writer.write_all(line.as_bytes())).await;
+        tokio::time::sleep(DRAIN).await;
+    }
+    Ended::Retuned
 }
 
 /// `MPUB` for what is short and plain, `MPUBEX` for everything else. An empty payload goes as text, because the data

@@ -161,7 +161,7 @@ impl Engine {
             waiting: None,
             output: BytesMut::new(),
             events: VecDeque::new(),
-            byte_time: Duration::from_secs(10) / baud.max(1),
+            byte_time: byte_time(baud),
             last_rx: now,
             probe: 0,
             owed: None,
@@ -297,6 +297,29 @@ impl Engine {
             }
             None => self.knock(now),
         }
+    }
+
+    /// The line runs at this rate, in bits per second.
+    pub fn set_baud(&mut self, baud: u32) {
+        self.byte_time = byte_time(baud);
+    }
+
+    /// The same port, at another rate: what was under way keeps waiting, and the module is asked whether it hears.
+    pub fn retuned(&mut self, baud: u32, now: Instant) {
+        self.set_baud(baud);
+        self.framer = Framer::default();
+        match &mut self.line {
+            Line::Knock { again, data: Some(_) } => {
+                self.framer.allow_prompt();
+                *again = now;
+            }
+            _ => self.knock(now),
+        }
+    }
+
+    /// Whether the module owes an answer to the question whether it is there.
+    pub fn is_lost(&self) -> bool {
+        !matches!(self.line, Line::NoPort) && self.unanswered.is_some()
     }
 
     fn on_frame(&mut self, frame: Frame, now: Instant) {
@@ -591,6 +614,11 @@ impl Engine {
         self.output.extend_from_slice(bytes);
         now + self.byte_time * u32::try_from(self.output.len()).unwrap_or(u32::MAX)
     }
+}
+
+/// Ten bits.
+fn byte_time(baud: u32) -> Duration {
+    Duration::from_secs(10) / baud.max(1)
 }
 
 /// What has to follow an `OK` may be printed before it by some firmware. Not so an acknowledgement of a publication: one

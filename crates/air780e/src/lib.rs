@@ -13,6 +13,8 @@ pub mod frame;
 pub mod ladder;
 pub mod link;
 pub mod modem;
+pub mod port;
+pub mod rate;
 pub mod service;
 pub mod session;
 pub mod sms;

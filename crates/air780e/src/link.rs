@@ -13,16 +13,22 @@
 //! * [link-6] Whatever hints at a lost session is confirmed with the module before it is believed; a lost one is torn
 //!   down before the next is tried, within two commands' time.
 
+mod observed;
+mod outcome;
+mod told;
+
 use crate::command::general::Sim;
 use crate::command::network::{Registration, SignalQuality};
-use crate::exchange::{Ends, Failure, Refusal};
-use crate::facts::{AFTER_ATTACH, Facts, Look};
+use crate::command::pdp::Contexts;
+use crate::exchange::Failure;
+use crate::facts::{Facts, Look};
 use crate::ladder::{Fault, Rung};
-use crate::session::{Desired, Session};
+use crate::session::{AccessPoint, Desired, Session};
 use crate::status::{Identity, Phase};
 use crate::step::{SETUP, Seen, Step, opening};
 use crate::urc::Urc;
-use std::collections::{BTreeMap, VecDeque};
+use observed::{Observed, Stage};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,117 +41,50 @@ const SETUP_RETRY: Duration = Duration::from_millis(500);
 /// For how long after the set-up MQTT commands may be refused with code 4 for no other reason than that it is too early.
 /// Source: bench notes, some 30 s after power-on; twice that.
 const TOO_EARLY: Duration = Duration::from_secs(60);
+/// A module that was told to reboot says so within a second.
+const RESTART: Duration = Duration::from_secs(5);
 /// How often signal, registration and session are looked at while all is well.
 const POLL_EVERY: Duration = Duration::from_secs(60);
 
-/// What the link has to tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// The module said who it is.
-    Identified(Identity),
-    /// The session of this attempt is up.
-    Online(u64),
-    /// The session of this attempt is down, or could not be opened.
-    Offline(u64, Down),
-    /// The broker confirmed a subscription.
-    Subscribed(String),
-    /// A subscription failed. Told once in a session; it is tried again once a minute.
-    NotSubscribed(String, Failure),
+pub use told::{Down, Notice};
+
+/// What the link brings along for every boot.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The PIN of the SIM card, if it has one.
+    pub pin: Option<String>,
+    /// The access point; `None`: the network's choice.
+    pub access: Option<AccessPoint>,
+    /// Whether RTS and CTS are wired.
+    pub hardware_flow: bool,
 }
 
-/// Why a session is down.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Down {
-    /// The connection to the broker could not be made.
-    #[error("the connection to the broker could not be made ({0})")]
-    Unreachable(Failure),
-    /// The broker refused the sign-in. The module does not print the return code.
-    #[error("the broker refused the sign-in ({0})")]
-    Refused(Failure),
-    /// The session could not be set up for another reason.
-    #[error("the session could not be opened ({0})")]
-    Failed(Failure),
-    /// The broker or the network closed the connection.
-    #[error("the connection was closed")]
-    Closed,
-    /// The module says that there is no session any more.
-    #[error("the session is gone")]
-    Gone,
-    /// The broker did not acknowledge a message in time.
-    #[error("the broker did not acknowledge a message in time")]
-    NotAcknowledged,
-    /// The module rebooted.
-    #[error("the module rebooted")]
-    Rebooted,
-    /// The serial port is gone.
-    #[error("the serial port is gone")]
-    PortLost,
-    /// It is not wanted any more.
-    #[error("not wanted any more")]
-    Unwanted,
-}
-
-/// Where the session stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Stage {
-    /// Nothing is known, or the last session failed: it is torn down first.
+/// Whether the module's access point is the wanted one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
     Unknown,
-    /// `MDISCONNECT` was sent.
-    Disconnected,
-    /// The module has no connection.
-    Closed,
-    /// Opening: this many of the opening steps are done.
-    Opening(Arc<Session>, usize),
-    /// Up.
-    Up(Arc<Session>),
-}
-
-/// Everything that was observed since the module last booted.
-#[derive(Debug)]
-struct Observed {
-    /// The module answers.
-    answers: bool,
-    /// This many of the set-up steps are done.
-    set_up: usize,
-    /// When the last of them was done.
-    set_up_at: Option<Instant>,
-    sim: Option<Sim>,
-    pin_sent: bool,
-    registration: Option<Registration>,
-    attached: bool,
-    stage: Stage,
-    subscriptions: BTreeMap<String, u8>,
-    /// Filters that were refused in this session, and whether it is time to ask again.
-    refused: BTreeMap<String, bool>,
-    /// The session may be gone: ask before it is used again.
-    suspect: bool,
-    /// What puts right a receive mode that is not the one that was set, and fetches the messages it kept back.
-    repairs: VecDeque<Step>,
-}
-
-impl Observed {
-    fn nothing(stage: Stage) -> Self {
-        Self {
-            answers: false,
-            set_up: 0,
-            set_up_at: None,
-            sim: None,
-            pin_sent: false,
-            registration: None,
-            attached: false,
-            stage,
-            subscriptions: BTreeMap::new(),
-            refused: BTreeMap::new(),
-            suspect: false,
-            repairs: VecDeque::new(),
-        }
-    }
+    /// It has to be told.
+    Wrong,
+    /// It was told, and takes effect with a boot.
+    Told,
+    /// It is, or there is nothing more to do about it.
+    Settled,
 }
 
 /// The link of one module.
 #[derive(Debug)]
 pub struct Link {
     desired: Desired,
+    /// What every boot needs, in this order.
+    setup: Vec<Step>,
+    access_point: Option<Arc<AccessPoint>>,
+    access: Access,
+    /// The module was told its access point: not again in this life, whatever the network makes of it.
+    access_told: bool,
+    /// The module has its name already: no boot is needed.
+    access_right: bool,
+    /// What the rate of the line needs, before anything else.
+    tune: Option<Step>,
     observed: Observed,
     identity: Identity,
     signal: Option<SignalQuality>,
@@ -167,10 +106,19 @@ pub struct Link {
 }
 
 impl Link {
-    /// A link of which nothing is known. `pin` is the SIM card's, if it has one.
-    pub fn new(pin: Option<String>, now: Instant) -> Self {
+    /// A link of which nothing is known.
+    pub fn new(options: Options, now: Instant) -> Self {
+        let Options { pin, access, hardware_flow } = options;
+        let mut setup = SETUP.to_vec();
+        setup.extend(hardware_flow.then_some(Step::HardwareFlow));
         Self {
             desired: Desired::default(),
+            setup,
+            access: if access.is_some() { Access::Unknown } else { Access::Settled },
+            access_point: access.map(Arc::new),
+            access_told: false,
+            access_right: false,
+            tune: None,
             observed: Observed::nothing(Stage::Unknown),
             identity: Identity::default(),
             signal: None,
@@ -199,7 +147,7 @@ impl Link {
 
     /// The step that comes next; `None` when there is nothing to do now. Asked when the line is free.
     pub fn next(&mut self, now: Instant) -> Option<Step> {
-        if let Some(step) = self.climb.front() {
+        if let Some(step) = self.climb.front().or(self.tune.as_ref()) {
             return Some(step.clone());
         }
         if now < self.not_before {
@@ -245,6 +193,8 @@ impl Link {
     pub fn port_lost(&mut self) {
         self.facts.forget_module();
         self.climb.clear();
+        self.tune = None;
+        self.look_at_access();
         self.down(Down::PortLost);
         self.observed = Observed::nothing(Stage::Unknown);
     }
@@ -295,6 +245,10 @@ impl Link {
             self.climbed(&step, now);
             return;
         }
+        if self.tune.as_ref() == Some(&step) {
+            self.tune = None;
+            return;
+        }
         if self.observed.repairs.front() == Some(&step) {
             self.observed.repairs.pop_front();
         }
@@ -309,7 +263,7 @@ impl Link {
     pub fn fault(&self) -> Option<Fault> {
         let o = &self.observed;
         self.desired.session.as_ref()?;
-        if !o.answers || o.set_up < SETUP.len() {
+        if !o.answers || o.set_up < self.setup.len() {
             return Some(Fault::Silent);
         }
         if o.sim != Some(Sim::Ready) || o.registration == Some(Registration::Denied) {
@@ -332,6 +286,11 @@ impl Link {
         };
     }
 
+    /// The rate of the line needs this.
+    pub fn tune(&mut self, step: Step) {
+        self.tune = Some(step);
+    }
+
     /// Whether a rung is being carried out.
     pub fn is_climbing(&self) -> bool {
         !self.climb.is_empty()
@@ -350,7 +309,7 @@ impl Link {
     }
 
     fn setup_step(&self) -> Option<Step> {
-        SETUP.get(self.observed.set_up).cloned()
+        self.setup.get(self.observed.set_up).cloned()
     }
 
     fn network_step(&self) -> Option<Step> {
@@ -361,10 +320,22 @@ impl Link {
             Some(Sim::Pin | Sim::Locked) => return Some(Step::Sim),
             Some(Sim::Ready) => {}
         }
+        if let Some(step) = self.access_step() {
+            return Some(step);
+        }
         if !o.registration.is_some_and(Registration::is_registered) {
             return Some(Step::Registration);
         }
         (!o.attached).then_some(Step::Attachment)
+    }
+
+    fn access_step(&self) -> Option<Step> {
+        match self.access {
+            Access::Unknown => Some(Step::Contexts),
+            Access::Wrong => self.access_point.clone().map(Step::AccessPoint),
+            Access::Told => Some(Step::Restart),
+            Access::Settled => None,
+        }
     }
 
     fn session_step(&mut self) -> Option<Step> {
@@ -421,155 +392,6 @@ impl Link {
         }
     }
 
-    fn saw(&mut self, step: Step, seen: Seen, now: Instant) {
-        // The file is there already: making and writing it fall away.
-        let skip = match (&step, &seen) {
-            (Step::FileSize(session), Seen::FileSize(size)) if Some(*size) == roots_size(session) => 2,
-            _ => 0,
-        };
-        self.advance(&step, skip, now);
-        match (step, seen) {
-            (Step::Model, Seen::Text(model)) => self.identity.model = model,
-            (Step::Firmware, Seen::Text(firmware)) => self.identity.firmware = firmware,
-            (Step::Imei, Seen::Text(imei)) => {
-                self.identity.imei = imei;
-                self.notices.push_back(Notice::Identified(self.identity.clone()));
-            }
-            (Step::EnterPin(_), _) => {
-                self.observed.pin_sent = true;
-                self.observed.sim = None;
-            }
-            (_, Seen::Sim(sim)) => {
-                self.observed.sim = Some(sim);
-                if sim != Sim::Ready {
-                    self.not_before = now + SIM_RETRY;
-                }
-            }
-            (_, Seen::Signal(signal)) => self.signal = Some(signal),
-            (_, Seen::Registration(registration)) => {
-                self.observed.registration = Some(registration);
-                if !registration.is_registered() {
-                    self.observed.attached = false;
-                    self.not_before = now + NETWORK_RETRY;
-                }
-            }
-            (_, Seen::Attached(attached)) => {
-                self.observed.attached = attached;
-                match attached {
-                    true => self.look([Step::Signal].into_iter().chain(AFTER_ATTACH.map(Step::Look))),
-                    false => self.not_before = now + NETWORK_RETRY,
-                }
-            }
-            (_, Seen::Fact(fact)) => self.facts.learn(fact),
-            (_, Seen::SessionState(state)) => {
-                self.observed.suspect = false;
-                if state != 1 && matches!(self.observed.stage, Stage::Up(_)) {
-                    self.down(Down::Gone);
-                }
-            }
-            (Step::Subscribe(filter, qos), _) => {
-                self.observed.refused.remove(&filter);
-                self.observed.subscriptions.insert(filter.clone(), qos);
-                self.notices.push_back(Notice::Subscribed(filter));
-            }
-            (Step::Unsubscribe(filter), _) => {
-                self.observed.subscriptions.remove(&filter);
-            }
-            (Step::Disconnect, _) => self.observed.stage = Stage::Disconnected,
-            (Step::CloseConnection, _) => self.observed.stage = Stage::Closed,
-            _ => {}
-        }
-    }
-
-    /// Counts a finished step of the set-up or of the opening, if it is the one that was due.
-    fn advance(&mut self, step: &Step, skip: usize, now: Instant) {
-        if SETUP.get(self.observed.set_up) == Some(step) {
-            self.observed.set_up += 1;
-            self.observed.set_up_at = Some(now);
-        }
-        let up = match &mut self.observed.stage {
-            Stage::Opening(session, done) if opening(session, *done).as_ref() == Some(step) => {
-                *done += 1 + skip;
-                opening(session, *done).is_none().then(|| session.clone())
-            }
-            _ => None,
-        };
-        if let Some(session) = up {
-            self.notices.push_back(Notice::Online(session.attempt));
-            self.observed.subscriptions.clear();
-            self.observed.refused.clear();
-            self.observed.suspect = false;
-            self.observed.stage = Stage::Up(session);
-            self.poll_at = now + POLL_EVERY;
-        }
-    }
-
-    fn failed(&mut self, step: Step, failure: Failure, now: Instant) {
-        if matches!(failure, Failure::NoAnswer | Failure::NoPrompt) {
-            self.suspect();
-        }
-        // Nothing was carried out, or everything is forgotten; the loop begins again by itself.
-        if matches!(failure, Failure::Rebooted | Failure::PortLost) {
-            return;
-        }
-        match step {
-            Step::Disconnect | Step::CloseConnection => self.saw(step, Seen::Nothing, now),
-            Step::ReadCached | Step::Signal | Step::Look(_) => {}
-            Step::Sim => self.not_before = now + SIM_RETRY,
-            Step::EnterPin(_) => {
-                self.observed.pin_sent = true;
-                self.observed.sim = Some(Sim::Locked);
-                self.not_before = now + SIM_RETRY;
-            }
-            Step::Registration | Step::Attachment => self.not_before = now + NETWORK_RETRY,
-            Step::Subscribe(filter, _) => self.not_subscribed(filter, failure),
-            Step::Unsubscribe(filter) => {
-                self.observed.subscriptions.remove(&filter);
-            }
-            Step::SessionState => self.not_before = now + SETUP_RETRY,
-            step if self.observed.set_up < SETUP.len() => self.setup_failed(&step, &failure, now),
-            step => self.opening_failed(&step, failure, now),
-        }
-    }
-
-    /// Firmware that does not know a set-up command which is not essential does without it.
-    fn setup_failed(&mut self, step: &Step, failure: &Failure, now: Instant) {
-        if matches!(failure, Failure::Refused(_)) && !step.is_essential() {
-            self.advance(step, 0, now);
-        } else {
-            self.not_before = now + SETUP_RETRY;
-        }
-    }
-
-    fn opening_failed(&mut self, step: &Step, failure: Failure, now: Instant) {
-        let early = self.observed.set_up_at.is_some_and(|at| now < at + TOO_EARLY);
-        match (step, failure) {
-            (_, Failure::Refused(Refusal::Cme(4))) if early => self.not_before = now + NETWORK_RETRY,
-            // A new file is made where none is; that it exists already is as good.
-            (Step::CreateFile(_) | Step::FileSize(_), Failure::Refused(_)) => self.advance(step, 0, now),
-            (Step::Open(_), failure) => self.down(Down::Unreachable(failure)),
-            (Step::Connect(_), failure @ Failure::Refused(Refusal::Error)) => self.down(Down::Refused(failure)),
-            (Step::Connect(_), failure @ Failure::Closed) => self.down(Down::Refused(failure)),
-            (_, failure) => self.down(Down::Failed(failure)),
-        }
-    }
-
-    fn not_subscribed(&mut self, filter: String, failure: Failure) {
-        match failure {
-            Failure::Closed => self.closed(),
-            Failure::NoFollowUp(Ends::Suback) => self.down(Down::NotAcknowledged),
-            failure => {
-                self.suspect();
-                // A filter that the module really refuses is asked for once a minute; a line that noise has hit need
-                // not wait for that, because it is not answered at once either.
-                let again = matches!(failure, Failure::NoAnswer);
-                if self.observed.refused.insert(filter.clone(), again).is_none() {
-                    self.notices.push_back(Notice::NotSubscribed(filter, failure));
-                }
-            }
-        }
-    }
-
     fn closed(&mut self) {
         if matches!(self.observed.stage, Stage::Up(_)) {
             self.down(Down::Closed);
@@ -584,8 +406,32 @@ impl Link {
     fn rebooted(&mut self) {
         self.facts.forget_module();
         self.climb.clear();
+        self.tune = None;
+        self.look_at_access();
         self.down(Down::Rebooted);
         self.observed = Observed::nothing(Stage::Closed);
+    }
+
+    /// Another module may have come, or this one may have another access point now.
+    fn look_at_access(&mut self) {
+        if self.access_point.is_some() {
+            self.access = Access::Unknown;
+        }
+    }
+
+    /// What the module says of its contexts.
+    fn saw_contexts(&mut self, contexts: &Contexts) {
+        let Some(wanted) = &self.access_point else { return };
+        let found = contexts.0.iter().find(|context| context.cid == 1).and_then(|context| context.apn.as_deref());
+        let right = found.is_some_and(|found| wanted.is(found));
+        // What protects it is not shown: it is told once, right name or not.
+        let tell = !self.access_told && (!right || wanted.login.is_some());
+        self.access = if tell { Access::Wrong } else { Access::Settled };
+        if !right && self.access_told {
+            let (wanted, found) = (&wanted.name, found.unwrap_or("none"));
+            tracing::warn!(wanted, found, "the network has given the module another access point");
+        }
+        self.access_right = right;
     }
 
     /// The session of the attempt that is up or being opened.
@@ -639,7 +485,7 @@ impl Link {
         if !o.answers {
             return Phase::NoAnswer;
         }
-        if o.set_up < SETUP.len() {
+        if o.set_up < self.setup.len() {
             return Phase::SettingUp;
         }
         match (o.sim, &o.stage) {
@@ -651,10 +497,6 @@ impl Link {
             _ => Phase::Attached,
         }
     }
-}
-
-fn roots_size(session: &Session) -> Option<usize> {
-    Some(session.tls.as_ref()?.roots.as_ref()?.pem.len())
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use crate::driver::{Channels, Driver};
 use crate::exchange::{Exchange, Failure, Outcome};
 use crate::frame::Message;
 use crate::ladder::Budget;
-use crate::link::Down;
-use crate::session::{Desired, Unusable, check_line};
+use crate::link::{Down, Options};
+use crate::port::{Opener, Port};
+use crate::rate::{FACTORY, Wanted};
+use crate::session::{AccessPoint, Desired, Unusable, check_line};
 use crate::status::{Identity, Status};
 use crate::urc::Urc;
 use bytes::Bytes;
@@ -15,7 +17,6 @@ use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Mutex, broadcast, mpsc, oneshot, watch};
-use tokio_serial::SerialPortBuilderExt;
 
 /// Events that wait for their reader. With messages of the largest size that is 4 MiB.
 const EVENTS: usize = 1024;
@@ -27,12 +28,33 @@ const URCS: usize = 64;
 /// How the module is reached.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// A tty, a USB CDC-ACM port or a pty.
+    /// A tty, a USB CDC-ACM port or a pty. A pattern (`/dev/ttyACM*`) stands for the first port that fits and answers. A
+    /// port on USB that has come back under another name is found by its device and interface.
     pub port: String,
-    /// Bits per second.
+    /// Bits per second; 0: to be found.
     pub baud: u32,
+    /// The rate is raised to this once the module answers, kept by the module, and given up where it does not carry.
+    pub max_baud: Option<u32>,
+    /// RTS and CTS are wired: each side stops the other when it cannot take more.
+    pub hardware_flow: bool,
     /// The PIN of the SIM card, if it asks for one.
     pub pin: Option<String>,
+    /// The access point; `None`: the network's choice. A module that has another is told once, and restarted.
+    pub access_point: Option<AccessPoint>,
+}
+
+impl Config {
+    /// A module as it leaves the factory: 115200 bit/s, no PIN.
+    pub fn new(port: impl Into<String>) -> Self {
+        Self {
+            port: port.into(),
+            baud: FACTORY,
+            max_baud: None,
+            hardware_flow: false,
+            pin: None,
+            access_point: None,
+        }
+    }
 }
 
 /// Takes the payload that the module may be waiting for.
@@ -130,12 +152,10 @@ impl Modem {
 
     /// As [`Modem::start`], with what the recovery ladder needs.
     pub fn start_recovering(config: Config, recovery: Recovery) -> (Self, mpsc::Receiver<Event>) {
-        let Config { port, baud, pin } = config;
-        let open = move || {
-            let port = tokio_serial::new(&port, baud).open_native_async();
-            port.map_err(io::Error::from)
-        };
-        Self::start_with(open, baud, pin, recovery)
+        let Config { port, baud, max_baud, hardware_flow, pin, access_point } = config;
+        let wanted = Wanted { base: (baud != 0).then_some(baud), most: max_baud };
+        let options = Options { pin, access: access_point, hardware_flow };
+        Self::launch(Port::new(port, hardware_flow), wanted, options, recovery)
     }
 
     /// Starts the driver on whatever `open` gives; it is called again when that ends.
@@ -158,6 +178,14 @@ impl Modem {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         F: FnMut() -> io::Result<S> + Send + 'static,
     {
+        Self::launch(open, Wanted::fixed(baud), Options { pin, ..Options::default() }, recovery)
+    }
+
+    fn launch<S, O>(opener: O, wanted: Wanted, options: Options, recovery: Recovery) -> (Self, mpsc::Receiver<Event>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        O: Opener<S> + Send + 'static,
+    {
         let (requests, requests_rx) = mpsc::channel(REQUESTS);
         let (desired, desired_rx) = watch::channel(Desired::default());
         let (events_tx, events) = mpsc::channel(EVENTS);
@@ -170,7 +198,7 @@ impl Modem {
             status: status_tx,
             urcs: urcs.clone(),
         };
-        tokio::spawn(Driver::new(baud, pin, recovery, channels).run(open));
+        tokio::spawn(Driver::new(wanted, options, recovery, channels).run(opener));
         (Self { requests, desired, status, urcs, http: Arc::default() }, events)
     }
 

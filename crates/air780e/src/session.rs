@@ -1,6 +1,7 @@
 //! What a user of the module wants of it: an MQTT session and subscriptions.
 
 use crate::command::mqtt::MAX_NAME;
+use crate::command::pdp::{Authentication, SetAccessPoint};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,38 @@ pub struct Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Session({} to {}:{}, tls {})", self.attempt, self.host, self.port, self.tls.is_some())
+    }
+}
+
+/// The access point of the packet network, where the network's own choice is not right.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccessPoint {
+    /// Its name.
+    pub name: String,
+    /// User, password and how they are sent.
+    pub login: Option<(String, Zeroizing<String>, Authentication)>,
+}
+
+impl AccessPoint {
+    /// The command that tells the module.
+    pub(crate) fn command(&self) -> SetAccessPoint<'_> {
+        match &self.login {
+            None => SetAccessPoint::new(&self.name, "", "", Authentication::None),
+            Some((user, password, way)) => SetAccessPoint::new(&self.name, user, password, *way),
+        }
+    }
+
+    /// Whether that is what the module shows, which may have the operator's identifier behind it.
+    /// Source: 3GPP TS 23.003, 9.1.
+    pub fn is(&self, shown: &str) -> bool {
+        let (shown, wanted) = (shown.to_ascii_lowercase(), self.name.to_ascii_lowercase());
+        shown.strip_prefix(&wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with(".mnc"))
+    }
+}
+
+impl std::fmt::Debug for AccessPoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AccessPoint({}, login {})", self.name, self.login.is_some())
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Status {
     pub last_heal: Option<Heal>,
     /// Totals of the line.
     pub counters: Counters,
+    /// The rate of the line, in bits per second.
+    pub baud: u32,
     /// Why the port cannot be used, while it cannot.
     pub port_error: Option<String>,
 }

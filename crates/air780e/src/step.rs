@@ -8,12 +8,14 @@ use crate::command::mqtt::{
     OpenTls, PlainMessages, ReadCached, Subscribe, Unsubscribe,
 };
 use crate::command::network::{GetAttachment, GetRegistration, GetSignal, Registration, SignalQuality};
+use crate::command::pdp::{Contexts, GetContexts};
 use crate::command::recovery::{SetAttachment, SetRadio};
+use crate::command::serial::{Flow, Keep, SetFlow, SetRate};
 use crate::command::ssl::{CreateFile, GetFileSize, MQTT_CONTEXT, SetNumber, SetText, WriteFile};
 use crate::command::{TooLong, exchange, read};
 use crate::exchange::{Exchange, Failure};
 use crate::facts::{Fact, Look};
-use crate::session::{Roots, Session};
+use crate::session::{AccessPoint, Roots, Session};
 use std::sync::Arc;
 
 /// One step towards what is wanted.
@@ -83,6 +85,16 @@ pub enum Step {
     Radio(bool),
     /// `AT+RESET`.
     Restart,
+    /// `AT+IPR=…`.
+    SetRate(u32),
+    /// `ATE1&WE0`: the rate is kept over a boot. The echo too, by which a boot that was not heard is noticed.
+    KeepRate,
+    /// `AT+IFC=2,2`.
+    HardwareFlow,
+    /// `AT+CGDCONT?`.
+    Contexts,
+    /// `AT+CPNETAPN=2,…`.
+    AccessPoint(Arc<AccessPoint>),
 }
 
 /// What every boot needs, in this order. Identity comes early: support starts with it.
@@ -110,6 +122,8 @@ pub enum Seen {
     FileSize(usize),
     /// Something worth knowing.
     Fact(Fact),
+    /// The contexts of the packet network.
+    Contexts(Contexts),
 }
 
 /// The n-th step of opening a session; `None` behind the last.
@@ -182,6 +196,11 @@ impl Step {
             Self::Attach(on) => exchange(&SetAttachment { on: u8::from(*on) }),
             Self::Radio(on) => exchange(&SetRadio { on: u8::from(*on) }),
             Self::Restart => exchange(&Reset),
+            Self::SetRate(rate) => exchange(&SetRate { rate: *rate }),
+            Self::KeepRate => exchange(&Keep),
+            Self::HardwareFlow => exchange(&SetFlow::new(Flow::Hardware)),
+            Self::Contexts => exchange(&GetContexts),
+            Self::AccessPoint(access) => exchange(&access.command()),
         }
     }
 
@@ -201,6 +220,7 @@ impl Step {
             Self::SessionState => Seen::SessionState(read(&GetSessionState, information)?.state),
             Self::FileSize(_) => Seen::FileSize(read(&GetFileSize { name: "" }, information)?.size),
             Self::Look(look) => Seen::Fact(look.read(information)?),
+            Self::Contexts => Seen::Contexts(read(&GetContexts, information)?),
             _ => Seen::Nothing,
         })
     }

@@ -79,7 +79,7 @@ impl Bench {
             modem::Modem::start(Options { profile, setup, console: Some(console.clone()), ..Options::default() });
         let module = module.unwrap();
         let port = module.path().to_str().unwrap().to_owned();
-        let (driver, mut events) = Modem::start(Config { port, baud: 115_200, pin: None });
+        let (driver, mut events) = Modem::start(Config::new(port));
         tokio::spawn(async move { while events.recv().await.is_some() {} });
         let mut status = driver.status();
         timeout(PATIENCE, status.wait_for(|status| status.phase == Phase::Attached)).await.unwrap().unwrap();

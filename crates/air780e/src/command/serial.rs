@@ -46,7 +46,13 @@ impl Command for GetRate {
 #[at_cmd("&W", Done, timeout_ms = 9_000)]
 pub struct Store;
 
-plain!(Store);
+/// `ATE1&WE0`: keeps rate and the like over a boot, with the echo on, which is switched off again in the same line. A
+/// module that echoes although it was told not to has booted: without that, a boot whose banner was lost stays unnoticed.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("E1&WE0", Done, timeout_ms = 9_000)]
+pub struct Keep;
+
+plain!(Store, Keep);
 
 /// Who stops whom when it cannot take more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +163,7 @@ mod tests {
     fn lines_are_written_as_the_manual_prints_them() {
         assert_eq!(line_of(&SetRate { rate: 921_600 }), "AT+IPR=921600\r");
         assert_eq!(line_of(&Store), "AT&W\r");
+        assert_eq!(line_of(&Keep), "ATE1&WE0\r");
         assert_eq!(line_of(&SetFlow::new(Flow::Hardware)), "AT+IFC=2,2\r");
         assert_eq!(line_of(&GetBootCause), "AT*EXINFO?\r");
     }

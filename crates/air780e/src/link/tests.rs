@@ -1,6 +1,8 @@
 //! The link against a module that is played by the test: what is observed, what is done next.
 
 use super::*;
+use crate::exchange::{Ends, Refusal};
+use crate::facts::AFTER_ATTACH;
 use crate::session::{Roots, Tls};
 use bytes::Bytes;
 
@@ -44,7 +46,7 @@ fn answer(step: &Step) -> Result<Seen, Failure> {
 impl Bench {
     fn new() -> Self {
         let now = Instant::now();
-        let mut link = Link::new(None, now);
+        let mut link = Link::new(Options::default(), now);
         link.answers(true);
         Self { link, now }
     }
