@@ -46,14 +46,7 @@ pub struct Config {
 impl Config {
     /// A module as it leaves the factory: 115200 bit/s, no PIN.
     pub fn new(port: impl Into<String>) -> Self {
-        Self {
-            port: port.into(),
-            baud: FACTORY,
-            max_baud: None,
-            hardware_flow: false,
-            pin: None,
-            access_point: None,
-        }
+        Self { port: port.into(), baud: FACTORY, max_baud: None, hardware_flow: false, pin: None, access_point: None }
     }
 }
 

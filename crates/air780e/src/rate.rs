@@ -63,6 +63,8 @@ pub struct Rate {
     /// What the module has to be told next.
     step: Option<Step>,
     attempts: u32,
+    /// The module has not kept the rate that it was asked for.
+    to_keep: bool,
     troubles: VecDeque<Instant>,
 }
 
@@ -94,6 +96,7 @@ impl Rate {
             from: None,
             step: None,
             attempts: 0,
+            to_keep: false,
             troubles: VecDeque::new(),
         }
     }
@@ -116,7 +119,10 @@ impl Rate {
         }
         self.leave_at = None;
         let turn = match self.from.take() {
-            Some(from) => Turn { to: from, ask_for: Some(from) },
+            Some(from) => {
+                self.to_keep = false;
+                Turn { to: from, ask_for: Some(from) }
+            }
             None => Turn { to: self.next_candidate(), ask_for: None },
         };
         self.hunting = true;
@@ -131,12 +137,17 @@ impl Rate {
 
     /// The module has answered at the current rate.
     pub fn answered(&mut self) {
-        let raised = self.from.take().is_some();
+        let changed = self.from.take().is_some();
+        // Its `OK` was lost, and it was found at the rate that it had been asked for.
+        let found = self.to_keep && self.wanted.most == Some(self.current);
         self.proven = Some(self.current);
         (self.hunting, self.leave_at) = (false, None);
         self.step = match self.wanted.most {
             // [rate-3]
-            _ if raised => Some(Step::KeepRate),
+            _ if changed || found => {
+                self.to_keep = false;
+                Some(Step::KeepRate)
+            }
             Some(most) if most > self.current && self.attempts < ATTEMPTS && RATES.contains(&most) => {
                 self.attempts += 1;
                 Some(Step::SetRate(most))
@@ -155,6 +166,7 @@ impl Rate {
         if refused {
             self.attempts = ATTEMPTS;
         }
+        self.to_keep = !refused;
         if !agreed {
             return None;
         }
@@ -210,11 +222,11 @@ impl Rate {
         }
     }
 
-    /// Behind the current one; from the front again behind the last.
+    /// The likeliest other one, and from there on one after the other.
     fn next_candidate(&self) -> u32 {
-        let at = self.candidates.iter().position(|rate| *rate == self.current);
-        let next = at.map_or(0, |at| (at + 1) % self.candidates.len());
-        self.candidates.get(next).copied().unwrap_or(FACTORY)
+        let at = self.candidates.iter().position(|rate| *rate == self.current).filter(|_| self.hunting);
+        let mut behind = self.candidates.iter().cycle().skip(at.map_or(0, |at| at + 1)).take(self.candidates.len());
+        behind.find(|rate| **rate != self.current).copied().unwrap_or(FACTORY)
     }
 }
 

@@ -207,3 +207,44 @@ async fn a_line_from_the_console_gets_its_lines_and_only_its_own() {
     assert!(matches!(modem.ask("AT+NO").await, Err(Failure::Refused(_))));
     assert!(matches!(modem.ask("AT\rAT+RESET").await, Err(Failure::Unusable(_))), "one line, not two");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_module_that_does_not_end_its_session_holds_up_the_next_one_for_ten_seconds_at_most() {
+    let (port, module) = duplex(4096);
+    let mut heard = play(module, |line| match line {
+        "AT+MDISCONNECT" | "AT+MIPCLOSE" => None,
+        line if line.starts_with("AT+MPUB") => Some("\r\nOK\r\n\r\nCLOSED\r\n"),
+        line => healthy(line),
+    });
+    let (modem, mut events) = start([port]);
+    modem.want(wanted(1));
+    next(&mut events, |event| *event == Event::Online(1)).await;
+    assert_eq!(modem.publish(message("x")).await, Err(PublishError::Failed(Failure::Closed)));
+    next(&mut events, |event| *event == Event::Offline(1, Down::Closed)).await;
+    let lost = tokio::time::Instant::now();
+    while heard.try_recv().is_ok() {}
+    modem.want(wanted(2));
+    while !heard.recv().await.unwrap().starts_with("AT+MIPSTART") {}
+    assert!(lost.elapsed() <= Duration::from_secs(10), "{:?}", lost.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_module_that_says_nothing_any_more_holds_up_nobody_who_ends() {
+    let (port, module) = duplex(4096);
+    let mut deaf = false;
+    let _heard = play(module, move |line| {
+        deaf |= line.starts_with("AT+MPUB");
+        if deaf { None } else { healthy(line) }
+    });
+    let (modem, mut events) = start([port]);
+    modem.want(wanted(1));
+    next(&mut events, |event| *event == Event::Online(1)).await;
+    let publisher = modem.clone();
+    let publication = tokio::spawn(async move { publisher.publish(message("x")).await });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = tokio::time::Instant::now();
+    modem.want(Desired::default());
+    next(&mut events, |event| *event == Event::Offline(1, Down::Unwanted)).await;
+    assert!(asked.elapsed() <= Duration::from_secs(10), "{:?}", asked.elapsed());
+    publication.abort();
+}

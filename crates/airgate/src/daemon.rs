@@ -84,11 +84,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
     let [json, mqtt] = local::open([&config.local.socket, &config.local.mqtt_socket]).await?;
 
-    let line = air780e::Config {
-        port: config.modem.port.to_string_lossy().into_owned(),
-        baud: config.modem.baud.unwrap_or(DEFAULT_BAUD),
-        pin: config.modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned()),
-    };
+    let line = uplink::line(&config.modem);
     let rescue = recovery::File::new(config.recovery_file());
     let budget = rescue.read();
     let (mut kept, interrupted) = Interrupted::open(config.interrupted_file());
@@ -171,9 +167,6 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
 fn rights(config: &Config, accounts: &Accounts) -> Rights {
     Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name))
 }
-
-/// The module's rate as it leaves the factory. Finding another comes later.
-const DEFAULT_BAUD: u32 = 115_200;
 
 impl Daemon {
     /// What is going on.

@@ -201,6 +201,7 @@ fn module(port: &str, status: &air780e::status::Status, heals: &Heals) -> Value 
     let facts = &status.facts;
     json!({
         "port": port,
+        "baud": status.baud,
         "port_error": status.port_error,
         "phase": status.phase.as_str(),
         "model": identity.map(|i| &i.model),

@@ -1,10 +1,12 @@
 //! The uplink: how messages leave this host. So far there is one, the module's own MQTT client.
 
+use crate::config;
 use air780e::command::mqtt::MAX_PAYLOAD as MODULE_MAX_PAYLOAD;
+use air780e::command::pdp::Authentication;
 use air780e::exchange::Failure;
 use air780e::service::http;
 use air780e::service::texts::Texts;
-use air780e::session::{Desired, Roots, Session, Tls, Unusable};
+use air780e::session::{AccessPoint, Desired, Roots, Session, Tls, Unusable};
 use air780e::status::Status;
 use air780e::{Config, Event, Modem, Publication, PublishError, Recovery};
 use bytes::Bytes;
@@ -126,6 +128,29 @@ impl Uplink {
     /// What is known of the module.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.modem.status()
+    }
+}
+
+/// `[modem]` in the driver's terms.
+pub fn line(modem: &config::Modem) -> Config {
+    let access_point = modem.apn.as_ref().map(|apn| AccessPoint {
+        name: apn.name.clone(),
+        login: apn.login.as_ref().map(|login| {
+            let password = login.password.as_ref().map_or("", |password| password.expose());
+            let way = match login.auth {
+                config::ApnAuth::Pap => Authentication::Pap,
+                config::ApnAuth::Chap => Authentication::Chap,
+            };
+            (login.user.clone(), Zeroizing::new(password.to_owned()), way)
+        }),
+    });
+    Config {
+        baud: modem.baud.unwrap_or(0),
+        max_baud: modem.max_baud,
+        hardware_flow: modem.hardware_flow,
+        pin: modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned()),
+        access_point,
+        ..Config::new(modem.port.to_string_lossy())
     }
 }
 

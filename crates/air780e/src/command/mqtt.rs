@@ -36,14 +36,15 @@ pub struct DirectMessages;
 #[at_cmd("+MQTTMODE=0", Done, timeout_ms = 9_000)]
 pub struct PlainMessages;
 
-/// `AT+MDISCONNECT`: ends the MQTT session.
+/// `AT+MDISCONNECT`: ends the MQTT session. The manual allows the answer 9 s; but it does not matter, and together with
+/// [`CloseConnection`] a module that is wedged must not hold up the next attempt for more than 10 s.
 #[derive(Clone, Debug, AtatCmd)]
-#[at_cmd("+MDISCONNECT", Done, timeout_ms = 9_000)]
+#[at_cmd("+MDISCONNECT", Done, timeout_ms = 4_000)]
 pub struct Disconnect;
 
-/// `AT+MIPCLOSE`: ends the connection below the session.
+/// `AT+MIPCLOSE`: ends the connection below the session. Its time is that of [`Disconnect`], for the same reason.
 #[derive(Clone, Debug, AtatCmd)]
-#[at_cmd("+MIPCLOSE", Done, timeout_ms = 9_000)]
+#[at_cmd("+MIPCLOSE", Done, timeout_ms = 4_000)]
 pub struct CloseConnection;
 
 /// `AT+MQTTMSGGET`: prints all cached messages and frees their slots.

@@ -99,6 +99,16 @@ fn a_module_that_forgot_the_raised_rate_is_found_and_raised_again() {
 }
 
 #[test]
+fn a_module_whose_ok_to_the_raised_rate_was_lost_is_found_there_and_keeps_it() {
+    let (mut rate, mut now) = (Rate::new(Wanted { base: None, most: Some(921_600) }), Instant::now());
+    rate.answered();
+    rate.take_step();
+    assert_eq!(rate.asked(921_600, false, false), None);
+    assert!(find(&mut rate, 921_600, &mut now) < Duration::from_secs(30));
+    assert_eq!(rate.take_step(), Some(Step::KeepRate));
+}
+
+#[test]
 fn a_raised_rate_that_loses_bytes_again_and_again_is_lowered_for_good() {
     let (mut rate, now) = raised(Some(115_200));
     rate.answered();

@@ -29,6 +29,9 @@ pub struct Args {
     /// Line rate in bits per second; 0: as fast as it goes
     #[arg(long, value_name = "N", default_value_t = 115_200)]
     baud: u32,
+    /// The wire to the host carries no more bits per second than this: faster bytes arrive as garbage
+    #[arg(long, value_name = "N")]
+    wire_max: Option<u32>,
     /// 780e-v1161, 780e-v1169, 780ep or nasty; single answers may differ: `780ep,cache_mode=true,attach=500`
     #[arg(long, value_name = "NAME[,KEY=VALUE]...", default_value = "780e-v1161")]
     profile: Profile,
@@ -101,6 +104,7 @@ impl Args {
             faults,
             mix,
             console: self.console,
+            wire_max: self.wire_max,
         })
     }
 }

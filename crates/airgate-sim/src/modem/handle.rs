@@ -42,6 +42,8 @@ pub struct Options {
     pub mix: Option<Mix>,
     /// The path of a console.
     pub console: Option<PathBuf>,
+    /// The wire to the host carries no more than this, bits per second: what is faster arrives as garbage.
+    pub wire_max: Option<u32>,
 }
 
 /// Bytes that have gone over the line since the start.
@@ -89,6 +91,7 @@ impl Modem {
             sent: VecDeque::new(),
             receiving: Throttle::new(baud),
             sending: Throttle::new(baud),
+            wire_max: options.wire_max.unwrap_or(u32::MAX),
         };
         if let Some(console) = console {
             tokio::spawn(console.listen(control.clone()));

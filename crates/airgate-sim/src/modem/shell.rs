@@ -88,6 +88,7 @@ pub(super) struct Shell {
     pub(super) sent: VecDeque<SentSms>,
     pub(super) receiving: Throttle,
     pub(super) sending: Throttle,
+    pub(super) wire_max: u32,
 }
 
 impl Shell {
@@ -239,6 +240,7 @@ impl Shell {
                     }
                     let through = self.sending.pass(piece.len(), self.now());
                     let piece = match self.host_rate() {
+                        Some(rate) if rate > self.wire_max => Bytes::from(wire::heard(&piece, rate, self.wire_max)),
                         Some(rate) => Bytes::from(wire::heard(&piece, self.sending.baud(), rate)),
                         None => piece,
                     };

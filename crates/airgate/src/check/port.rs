@@ -2,6 +2,7 @@
 
 use super::heard::{Heard, boots, classify};
 use super::{Report, Rung, Stop};
+use crate::config::Modem;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -24,9 +25,11 @@ const ENOUGH: usize = 16 * 1024;
 ///
 /// # Errors
 /// [`Stop`] when a rung failed, which is in the report.
-pub async fn climb(report: &mut Report, path: &Path, baud: Option<u32>) -> Result<u32, Stop> {
+pub async fn climb(report: &mut Report, modem: &Modem) -> Result<u32, Stop> {
+    let found = air780e::port::candidates(&modem.port.to_string_lossy());
+    let path = found.first().unwrap_or(&modem.port).as_path();
     exists(report, path)?;
-    let configured = baud.unwrap_or(115_200);
+    let configured = modem.baud.unwrap_or(115_200);
     let heard = match listen(path, configured).await {
         Ok(heard) => heard,
         Err(error) => return rights(report, path, &error).map(|()| configured),
@@ -52,7 +55,9 @@ pub async fn climb(report: &mut Report, path: &Path, baud: Option<u32>) -> Resul
         }
         Heard::Nothing | Heard::Noise | Heard::Console => elsewhere(path, configured, heard).await,
     };
-    answer(report, configured, found).map(|()| found.0)
+    // The daemon finds it as well.
+    let any = modem.baud.is_none() || modem.max_baud == Some(found.0);
+    answer(report, if any { found.0 } else { configured }, found).map(|()| found.0)
 }
 
 fn exists(report: &mut Report, path: &Path) -> Result<(), Stop> {
@@ -303,7 +308,10 @@ mod tests {
     #[tokio::test]
     async fn a_port_that_is_not_there_is_told_with_those_that_are() {
         let mut report = Report::default();
-        assert_eq!(climb(&mut report, Path::new("/dev/does-not-exist"), None).await, Err(Stop));
+        assert_eq!(
+            climb(&mut report, &Modem { port: "/dev/does-not-exist".into(), ..Modem::default() }).await,
+            Err(Stop)
+        );
         assert_eq!(report.failed().unwrap().rung, Rung::Port);
     }
 }

@@ -116,6 +116,6 @@ async fn climb(
     {
         return check::daemon::climb(report, status.insert(told));
     }
-    let baud = check::port::climb(report, &config.modem.port, config.modem.baud).await?;
+    let baud = check::port::climb(report, &config.modem).await?;
     check::module::climb(report, config, baud, patience).await
 }

@@ -144,6 +144,7 @@ impl List {
         self.set("modem.port", path(&modem.port));
         self.set("modem.baud", i64::from(modem.baud.unwrap_or(0)));
         self.some("modem.max_baud", modem.max_baud.map(i64::from));
+        self.set("modem.flow", if modem.hardware_flow { "hardware" } else { "none" });
         self.secret("modem.sim_pin", modem.sim_pin.as_ref());
         if let Some(Apn { name, login }) = &modem.apn {
             self.set("modem.apn.name", name.as_str());

@@ -17,8 +17,9 @@ pub(super) const PROVIDERS: &[&str] = &["aliyun", "tencent", "onenet", "huawei",
 pub(super) const MODEM: &[Key] = &[
     Key::new("port", Kind::Port),
     Key::new("baud", Kind::OneOf(BAUDS)),
-    Key::new("max_baud", Kind::OneOf(BAUDS)).later(),
-    Key::new("apn", Kind::Table(APN)).later(),
+    Key::new("max_baud", Kind::OneOf(BAUDS)),
+    Key::new("flow", Kind::Word(&["none", "hardware"])),
+    Key::new("apn", Kind::Table(APN)),
     Key::new("sim_pin", Kind::Pin),
     Key::new("reset", Kind::Table(RESET)),
 ];

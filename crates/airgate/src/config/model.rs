@@ -82,6 +82,8 @@ pub struct Modem {
     pub baud: Option<u32>,
     /// Raise the line to this rate after bring-up.
     pub max_baud: Option<u32>,
+    /// RTS and CTS are wired, and stop whoever sends too fast.
+    pub hardware_flow: bool,
     /// The access point; `None`: the network's choice.
     pub apn: Option<Apn>,
     /// The SIM card's PIN: 4 to 8 digits.
@@ -92,7 +94,15 @@ pub struct Modem {
 
 impl Default for Modem {
     fn default() -> Self {
-        Self { port: "/dev/ttyAMA0".into(), baud: Some(115_200), max_baud: None, apn: None, sim_pin: None, reset: None }
+        Self {
+            port: "/dev/ttyAMA0".into(),
+            baud: Some(115_200),
+            max_baud: None,
+            hardware_flow: false,
+            apn: None,
+            sim_pin: None,
+            reset: None,
+        }
     }
 }
 

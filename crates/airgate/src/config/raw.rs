@@ -32,6 +32,7 @@ pub(super) struct Modem {
     pub(super) port: Option<PathBuf>,
     pub(super) baud: Option<u32>,
     pub(super) max_baud: Option<u32>,
+    pub(super) flow: Option<String>,
     pub(super) apn: Option<Apn>,
     pub(super) sim_pin: Option<SecretIndex>,
     pub(super) reset: Option<Reset>,

@@ -28,6 +28,7 @@ pub(super) fn modem(raw: raw::Modem, findings: &mut Findings) -> Option<Modem> {
         port: raw.port.unwrap_or(default.port),
         baud,
         max_baud,
+        hardware_flow: raw.flow.as_deref() == Some("hardware"),
         apn: transposed(apn)?,
         sim_pin: raw.sim_pin.and_then(|index| findings.vault.get(index).cloned()),
         reset: transposed(reset)?,
