@@ -5,7 +5,7 @@ use crate::cloud::{self, Identity};
 use crate::config::Config;
 use crate::session::random;
 use crate::status::unix_ms;
-use crate::uplink::Uplink;
+use crate::uplink::{self, Uplink};
 use air780e::command::network::{Registration, SignalQuality};
 use air780e::link::Down;
 use air780e::status::{Phase, Status};
@@ -44,9 +44,9 @@ struct Climb<'a> {
 /// # Errors
 /// [`Stop`] when a rung failed, which is in the report.
 pub async fn climb(report: &mut Report, config: &Config, baud: u32, patience: Duration) -> Result<(), Stop> {
-    let pin = config.modem.sim_pin.as_ref().map(|pin| pin.expose().to_owned());
-    let port = config.modem.port.to_string_lossy().into_owned();
-    let (uplink, events) = Uplink::start(Line { port, baud, pin }, Recovery::default());
+    // The rate stays as it was found.
+    let line = Line { baud, max_baud: None, ..uplink::line(&config.modem) };
+    let (uplink, events) = Uplink::start(line, Recovery::default());
     let until = Instant::now() + patience;
     let mut climb = Climb { report, config, status: uplink.status(), uplink, events, until };
     climb.identity().await?;
