@@ -81,14 +81,15 @@ impl Rate {
     /// The rate before anything is known.
     pub fn new(wanted: Wanted) -> Self {
         let mut candidates = Vec::new();
-        for rate in [wanted.base, wanted.most].into_iter().flatten().chain(LIKELY) {
+        // A raised rate first: a module that was raised before still runs at it, and may even wait for the rest of a payload.
+        for rate in [wanted.most, wanted.base].into_iter().flatten().chain(LIKELY) {
             if !candidates.contains(&rate) {
                 candidates.push(rate);
             }
         }
         Self {
             wanted,
-            current: wanted.base.unwrap_or(FACTORY),
+            current: candidates.first().copied().unwrap_or(FACTORY),
             proven: None,
             hunting: false,
             candidates,

@@ -81,9 +81,16 @@ fn a_raised_rate_that_does_not_carry_is_given_up_and_the_module_asked_to_come_ba
 }
 
 #[test]
+fn a_module_that_was_raised_before_is_met_at_once() {
+    let (mut rate, mut now) = (Rate::new(Wanted { base: Some(115_200), most: Some(921_600) }), Instant::now());
+    assert_eq!(find(&mut rate, 921_600, &mut now), Duration::ZERO);
+    assert_eq!(rate.take_step(), None);
+}
+
+#[test]
 fn a_module_that_refuses_the_rate_is_not_asked_again() {
-    let mut rate = Rate::new(Wanted { base: None, most: Some(921_600) });
-    rate.answered();
+    let (mut rate, mut now) = (Rate::new(Wanted { base: None, most: Some(921_600) }), Instant::now());
+    find(&mut rate, FACTORY, &mut now);
     assert!(rate.take_step().is_some());
     assert_eq!(rate.asked(921_600, false, true), None);
     rate.answered();
@@ -101,7 +108,7 @@ fn a_module_that_forgot_the_raised_rate_is_found_and_raised_again() {
 #[test]
 fn a_module_whose_ok_to_the_raised_rate_was_lost_is_found_there_and_keeps_it() {
     let (mut rate, mut now) = (Rate::new(Wanted { base: None, most: Some(921_600) }), Instant::now());
-    rate.answered();
+    find(&mut rate, FACTORY, &mut now);
     rate.take_step();
     assert_eq!(rate.asked(921_600, false, false), None);
     assert!(find(&mut rate, 921_600, &mut now) < Duration::from_secs(30));
