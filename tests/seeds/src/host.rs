@@ -5,6 +5,7 @@ use air780e::session::{Desired, Session};
 use air780e::{Event, Modem, Publication};
 use bytes::Bytes;
 use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -38,6 +39,10 @@ pub struct Life {
     pub healed_after: Duration,
     /// Faults that happened.
     pub faults: u64,
+    /// When each was acknowledged, since the start.
+    pub acknowledged_at: Vec<Duration>,
+    /// When the last message came, since the start.
+    pub received_at: Duration,
 }
 
 pub(crate) struct Host {
@@ -48,11 +53,12 @@ pub(crate) struct Host {
     life: Life,
     next: u64,
     online: bool,
+    started: Instant,
 }
 
 impl Host {
     pub(crate) fn new(modem: Modem, events: mpsc::Receiver<Event>, calm: Calm, seed: u64) -> Self {
-        Self { modem, events, calm, seed, life: Life::default(), next: 0, online: false }
+        Self { modem, events, calm, seed, life: Life::default(), next: 0, online: false, started: Instant::now() }
     }
 
     pub(crate) async fn live(mut self) -> Result<Life, String> {
@@ -85,22 +91,41 @@ impl Host {
         Ok(self.life)
     }
 
+    /// Goes on whatever happens until `end` has passed since the start, and says nothing while it has a `rest`.
+    pub(crate) async fn carry_on(mut self, rest: &Range<Duration>, end: Duration) -> Life {
+        self.want();
+        while self.started.elapsed() < end {
+            if rest.contains(&self.started.elapsed()) {
+                self.take().await;
+                sleep(PUBLISH_EVERY).await;
+            } else {
+                self.turn().await;
+            }
+        }
+        self.life
+    }
+
     /// Publishes the next message if there is a session, and takes what has happened.
     async fn turn(&mut self) {
-        while let Ok(event) = self.events.try_recv() {
-            self.on_event(event).await;
-        }
+        self.take().await;
         if self.online {
             let publication = message(self.seed, self.next);
             match self.modem.publish(publication).await {
                 Ok(()) => {
                     self.life.acknowledged.insert(self.next);
+                    self.life.acknowledged_at.push(self.started.elapsed());
                     self.next += 1;
                 }
                 Err(_) => self.life.failed += 1,
             }
         }
         sleep(PUBLISH_EVERY).await;
+    }
+
+    async fn take(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.on_event(event).await;
+        }
     }
 
     async fn on_event(&mut self, event: Event) {
@@ -111,7 +136,10 @@ impl Host {
                 sleep(RETRY).await;
                 self.want();
             }
-            Event::Message(_) => self.life.received += 1,
+            Event::Message(_) => {
+                self.life.received += 1;
+                self.life.received_at = self.started.elapsed();
+            }
             _ => {}
         }
     }
@@ -153,6 +181,6 @@ pub(crate) fn number_of(topic: &str, payload: &[u8]) -> Option<u64> {
 }
 
 /// FNV-1a.
-fn sum(bytes: &[u8]) -> u32 {
+pub(crate) fn sum(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

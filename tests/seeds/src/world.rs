@@ -23,16 +23,23 @@ type Slot = Arc<Mutex<Option<DuplexStream>>>;
 
 enum Order {
     Calm,
+    PowerCycle,
     Stop,
 }
 
-/// Ends the trouble.
+/// What a person could do to the module: end the trouble, cut its power.
 #[derive(Clone, Debug)]
 pub struct Calm(mpsc::UnboundedSender<Order>);
 
 impl Calm {
     pub fn calm(&self) {
         self.0.send(Order::Calm).expect("the world goes on");
+    }
+
+    /// Takes the module's power away and gives it back.
+    pub fn power_cycle(&self) {
+        // The driver may outlive its world by a moment.
+        let _ = self.0.send(Order::PowerCycle);
     }
 }
 
@@ -107,6 +114,10 @@ impl Running {
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Order::Calm) => self.module.calm(),
+                    Some(Order::PowerCycle) => {
+                        self.module.power(false, self.started.elapsed());
+                        self.module.power(true, self.started.elapsed());
+                    }
                     Some(Order::Stop) | None => return Ended { module: self.module, broker: self.broker },
                 },
                 read = read(self.port.as_mut(), &mut buffer) => match read {
@@ -168,6 +179,7 @@ impl Running {
                         self.module.network(event, now);
                     }
                     engine::Output::Send { id, bytes } => {
+                        self.trace('N', &bytes);
                         for event in self.broker.receive(id, &bytes) {
                             self.module.network(event, now);
                         }
@@ -202,6 +214,11 @@ impl Ended {
 
     pub(crate) fn faults(&self) -> u64 {
         self.module.fired_count()
+    }
+
+    /// When the first fault happened, since the start.
+    pub(crate) fn struck(&self) -> Option<Duration> {
+        self.module.fired().next().map(|(at, _)| *at)
     }
 
     /// The faults in order.

@@ -34,7 +34,8 @@
 //! # What no driver can find out
 //! Bytes on the line carry no checksum. A wrong byte in the payload, the topic or the client ID on its way to the module is
 //! published, subscribed or signed in with as it is; a byte lost from counted data is made up for by the first byte of
-//! whatever comes next; and a `>` out of noise is a prompt. A careful [`Mix`] therefore leaves alone what stands behind
+//! whatever comes next, also where the module drops what came before its prompt and not what came behind it; and a `>` out of
+//! noise is a prompt. A careful [`Mix`] therefore leaves alone what stands behind
 //! `AT+M`, `AT+SSL` and `AT+FS`, and data, in the direction of the module; noise never makes a `>`. A script may do
 //! all of it but the last.
 

@@ -86,7 +86,9 @@ impl Faulty {
         let mut called = Vec::new();
         let heard = &self.heard;
         let one_at_a_time = self.mix.is_some();
-        if self.crowded() {
+        // Data that came before its prompt is no line, though it may hold line ends.
+        let early_data = self.data_to_come && !heard.begins("AT") && self.mix.is_some_and(|mix| mix.careful);
+        if early_data || self.crowded() {
             return;
         }
         self.armed.retain_mut(|rule| {
