@@ -67,6 +67,6 @@ fn rejected(errors: &[ConfigError]) {
     tracing::error!(
         event = "configuration_rejected",
         count,
-        "{count} mistakes in the configuration: the one in effect stays. `airgate config verify` shows them"
+        "mistakes in the configuration: {count}; the one in effect stays. `airgate config verify` shows them"
     );
 }

@@ -131,7 +131,13 @@ impl Connection {
                 biased;
                 // Before the notices: whoever is told that its message was sent has been told its number.
                 Some(answered) = self.pending.next() => self.answer(answered),
-                Ok(()) = rights.changed() => if self.holds_too_much() { break Ok(()) },
+                Ok(()) = rights.changed() => {
+                    if let Some(filter) = self.door.withdrawn(&self.caller, self.filters.values().flatten(), hears) {
+                        let uid = self.caller.uid;
+                        tracing::info!(program = self.id.0, uid, filter, "a right was withdrawn: disconnected");
+                        break Ok(());
+                    }
+                }
                 notice = next_notice(&mut self.notices), if may_tell => self.on_notice(notice),
                 taken = mailbox.next(), if may_tell => self.tell(taken),
                 Ok(()) = link.changed(), if may_tell => {
@@ -266,17 +272,6 @@ impl Connection {
             };
             Answered { reply, confirm: confirm.then_some(end) }
         }));
-    }
-
-    /// Whether a right was withdrawn that a subscription rests on. The connection then ends: who connects again and asks
-    /// again is told why not.
-    fn holds_too_much(&self) -> bool {
-        let withdrawn = self.filters.values().flatten().find(|filter| !self.door.may_hold(&self.caller, filter));
-        if let Some(filter) = withdrawn {
-            let uid = self.caller.uid;
-            tracing::info!(program = self.id.0, uid, filter, "the right to subscribe was withdrawn: disconnected");
-        }
-        withdrawn.is_some()
     }
 
     async fn subscribe(&mut self, id: Id, filter: String, durable: Option<String>) {

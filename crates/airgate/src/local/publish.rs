@@ -3,7 +3,7 @@
 use super::Door;
 use super::rights::{Caller, Rights, Use};
 use crate::outbox::{self, AcceptError, Accepted};
-use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Outgoing};
+use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Hears, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
 use futures_util::future::BoxFuture;
 use std::future::ready;
@@ -101,7 +101,7 @@ impl Door {
 
     /// Whether the caller, which has `held` other filters, may subscribe with this one.
     pub(super) fn may_subscribe(&self, caller: &Caller, filter: &str, held: usize) -> Result<(), Refusal> {
-        if !self.may_hold(caller, filter) {
+        if !self.rights().allow(caller, Use::Subscribe, filter) {
             return Err(self.not_allowed(caller, Use::Subscribe, filter));
         }
         if held >= FILTERS_PER_PROGRAM {
@@ -111,9 +111,18 @@ impl Door {
         Ok(())
     }
 
-    /// Whether the caller may have this filter.
-    pub(super) fn may_hold(&self, caller: &Caller, filter: &str) -> bool {
-        self.rights().allow(caller, Use::Subscribe, filter)
+    /// What a connection rests on that its caller may not have any more: one of its `filters`, or the text messages that it
+    /// hears. The connection then ends: who comes again and asks again is told why not.
+    pub(super) fn withdrawn<'f>(
+        &self,
+        caller: &Caller,
+        mut filters: impl Iterator<Item = &'f String>,
+        hears: Hears,
+    ) -> Option<String> {
+        let rights = self.rights();
+        let gone = filters.find(|filter| !rights.allow(caller, Use::Subscribe, filter));
+        let texts = hears.texts && !rights.reads_texts(caller);
+        gone.cloned().or_else(|| texts.then(|| TEXTS.to_owned()))
     }
 
     pub(super) fn not_allowed(&self, caller: &Caller, what: Use, topic: &str) -> Refusal {

@@ -87,6 +87,13 @@ mod tests {
         assert!(numbers.iter().all(|id| id.len() == 32 && id.chars().all(digit)));
     }
 
+    #[test]
+    fn the_documentation_names_each_event() {
+        let text = include_str!("../../../../docs/observing.md");
+        let missing = EVENTS.iter().filter(|(name, _)| !text.contains(&format!("`{name}`")));
+        assert_eq!(missing.map(|(name, _)| *name).collect::<Vec<_>>(), [""; 0]);
+    }
+
     /// The source of a crate, but for tests below `#[cfg(test)]`.
     fn sources(dir: &std::path::Path, into: &mut String) {
         for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {

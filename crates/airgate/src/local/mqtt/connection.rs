@@ -7,7 +7,7 @@ use crate::local::Door;
 use crate::local::cloud::Calls;
 use crate::local::publish::{Way, not_accepted};
 use crate::local::rights::Caller;
-use crate::router::{ANNOUNCED, Account, Item, Mailbox, ProgramId, Taken, announcement};
+use crate::router::{ANNOUNCED, Account, Hears, Item, Mailbox, ProgramId, Taken, announcement};
 use airgate_proto::topic::{self, TopicError};
 use airgate_proto::{Event, Op, Qos, parse_line};
 use bytes::{Buf, BytesMut};
@@ -112,7 +112,15 @@ impl Connection {
         }
     }
 
-    pub(super) async fn run<R, W>(&mut self, reader: &mut R, writer: &mut W, mailbox: &Mailbox, seat: &mut Seat) -> End
+    /// Serves the client, who `hears` so much without asking, until it goes.
+    pub(super) async fn run<R, W>(
+        &mut self,
+        reader: &mut R,
+        writer: &mut W,
+        mailbox: &Mailbox,
+        seat: &mut Seat,
+        hears: Hears,
+    ) -> End
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -134,7 +142,7 @@ impl Connection {
                 () = seat.wanted() => return End::TakenOver,
                 // MQTT 3.1.1 has no word for a subscription that ends: who asks again is told by the SUBACK.
                 Ok(()) = rights.changed() => {
-                    if let Some(filter) = self.filters.iter().find(|filter| !self.door.may_hold(&self.caller, filter)) {
+                    if let Some(filter) = self.door.withdrawn(&self.caller, self.filters.iter(), hears) {
                         return End::Refused(format!("the right to subscribe to {filter} was withdrawn"));
                     }
                 }

@@ -91,7 +91,7 @@ where
     let mut connection =
         Connection::new(Arc::clone(&door), id, caller, account, (!keep_alive.is_zero()).then_some(keep_alive), input);
     connection.say(&Packet::ConnAck(ConnAck::new(ConnectReturnCode::Success, present)));
-    let end = connection.run(&mut reader, &mut writer, &mailbox, &mut seat).await;
+    let end = connection.run(&mut reader, &mut writer, &mailbox, &mut seat, hears).await;
     match &end {
         End::Gone(Some(error)) => tracing::debug!(program = id.0, %error, "MQTT client gone"),
         End::Refused(why) => tracing::warn!(program = id.0, uid, "MQTT connection closed: {why}"),
