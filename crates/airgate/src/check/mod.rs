@@ -232,4 +232,13 @@ mod tests {
         assert!(findings[2..].iter().all(|finding| finding.state == State::Skipped));
         assert_eq!(report.to_json()["failed"], "port");
     }
+
+    #[test]
+    fn every_rung_is_explained_to_people() {
+        let page = include_str!("../../../../docs/troubleshooting.md");
+        for rung in Rung::ALL {
+            let name = serde_json::to_value(rung).unwrap();
+            assert!(page.contains(&format!("| `{}` |", name.as_str().unwrap())), "{name}");
+        }
+    }
 }
