@@ -8,6 +8,7 @@ mod config;
 mod credentials;
 mod docs;
 mod fail;
+mod manual;
 mod metrics;
 mod outbox;
 mod publish;
