@@ -1,5 +1,6 @@
 //! The daemon: all rooms, put together from the configuration.
 
+use crate::batch::{Batches, HELD_MESSAGES, Policies};
 use crate::budget::Quota;
 use crate::cloud::{self, Topics};
 use crate::config::{self, Budget, Change, Config};
@@ -78,8 +79,11 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     options.max_messages = config.outbox.max_messages.unwrap_or(u64::MAX);
     options.max_age = Some(config.outbox.max_age);
     options.min_free = config.outbox.min_free;
+    options.segment_bytes = usize::try_from(config.outbox.segment_bytes).unwrap_or(usize::MAX);
     // A share is 0 to 1.
     options.fresh_percent = (config.outbox.live_share * 100.0).round() as u32;
+    // What is at hand for a batch is in flight as the outbox sees it.
+    options.window += HELD_MESSAGES;
     let (outbox, opened) = Outbox::open(options)?;
     tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
     let [json, mqtt] = local::open([&config.local.socket, &config.local.mqtt_socket]).await?;
@@ -116,6 +120,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         outbox: outbox.clone(),
         quota,
         ends,
+        batches: Batches::new(Policies::new(&config.routes), topics.max_payload().min(uplink::MAX_PAYLOAD)),
         warnings: service::warnings::take(),
         tariff: tariff_of,
         pulse: vigil.room("session"),

@@ -6,6 +6,7 @@
 //! what is visible of them; `check` goes the way from the configuration to the cloud once and names what fails;
 //! `clock` is a process of its own.
 
+pub mod batch;
 pub mod budget;
 pub mod check;
 pub mod cli;

@@ -9,8 +9,8 @@ use super::error::Place;
 use super::load::Loaded;
 use super::units;
 use super::{
-    Aliyun, AliyunAuth, Apn, ApnAuth, App, Budget, Config, DeviceName, Mqtt, Provider, Rate, RegisterBy, Reset, Route,
-    Secret, SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
+    Aliyun, AliyunAuth, Apn, ApnAuth, App, Batch, BatchForm, Budget, Config, DeviceName, Mqtt, Provider, Rate,
+    RegisterBy, Reset, Route, Secret, SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
 };
 
 /// What stands for a secret.
@@ -109,6 +109,7 @@ impl List {
                 WhenFull::Refuse => "refuse",
             },
         );
+        self.set("outbox.segment_bytes", units::show_size(outbox.segment_bytes));
         self.set("outbox.commit_window_ms", millis(outbox.commit_window));
         self.set("local.socket", path(&config.local.socket));
         self.set("local.mqtt_socket", path(&config.local.mqtt_socket));
@@ -272,6 +273,23 @@ impl List {
         self.some(&format!("{row}.qos"), route.qos.map(i64::from));
         self.some(&format!("{row}.priority"), route.priority.map(i64::from));
         self.some(&format!("{row}.ttl"), route.ttl.map(units::show_duration));
+        if let Some(batch) = &route.batch {
+            self.batch(&format!("{row}.batch"), batch);
+        }
+    }
+
+    fn batch(&mut self, row: &str, batch: &Batch) {
+        self.set(&format!("{row}.max_messages"), i64::try_from(batch.max_messages).unwrap_or(i64::MAX));
+        self.set(&format!("{row}.max_bytes"), units::show_size(batch.max_bytes as u64));
+        self.set(&format!("{row}.max_wait"), units::show_duration(batch.max_wait));
+        self.set(
+            &format!("{row}.form"),
+            match batch.form {
+                BatchForm::JsonArray => "json_array",
+                BatchForm::Lines => "lines",
+            },
+        );
+        self.set(&format!("{row}.deflate"), batch.deflate);
     }
 
     fn app(&mut self, row: &str, app: &App) {

@@ -79,6 +79,7 @@ pub(super) const OUTBOX: &[Key] = &[
     Key::new("min_free", Kind::Size(0, 1 << 50)),
     Key::new("live_share", Kind::Fraction),
     Key::new("when_full", Kind::Word(&["drop_oldest", "refuse"])),
+    Key::new("segment_bytes", Kind::Size(4 << 10, 64 * MIB)),
     Key::new("commit_window_ms", Kind::Number(0, 1_000)),
 ];
 
@@ -114,6 +115,15 @@ pub(super) const ROUTE: &[Key] = &[
     Key::new("qos", Kind::Number(0, 1)),
     Key::new("priority", Kind::Number(0, 9)),
     Key::new("ttl", Kind::Duration(1_000, 3_650 * DAY)),
+    Key::new("batch", Kind::Table(BATCH)),
+];
+
+const BATCH: &[Key] = &[
+    Key::new("max_messages", Kind::Number(2, 256)),
+    Key::new("max_bytes", Kind::Size(64, 256 << 10)),
+    Key::new("max_wait", Kind::Duration(100, DAY)),
+    Key::new("form", Kind::Word(&["json_array", "lines"])),
+    Key::new("deflate", Kind::Switch),
 ];
 
 pub(super) const APP: &[Key] = &[

@@ -40,8 +40,8 @@ pub use effective::Setting;
 pub use error::{ConfigError, Notice, NoticeKind, Place};
 pub use load::{DEFAULT_PATH, EXAMPLE, Loaded, load};
 pub use model::{
-    Apn, ApnAuth, ApnLogin, App, Budget, Clock, Config, Local, Log, Metrics, Modem, Ota, Outbox, Rate, Reset, Route,
-    Version, WhenFull, WhenSpent, Who,
+    Apn, ApnAuth, ApnLogin, App, Batch, BatchForm, Budget, Clock, Config, Local, Log, Metrics, Modem, Ota, Outbox,
+    Rate, Reset, Route, Version, WhenFull, WhenSpent, Who,
 };
 pub use secret::Secret;
 pub use source::blotted;

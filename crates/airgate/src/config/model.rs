@@ -175,6 +175,8 @@ pub struct Outbox {
     pub live_share: f64,
     /// What happens when `max_bytes` or `max_messages` is reached.
     pub when_full: WhenFull,
+    /// A file of it is closed at this size, in bytes: 4 KiB to 64 MiB. Disk space comes back by the file.
+    pub segment_bytes: u64,
     /// How long an acceptance may wait to share an fsync: 0 to 1 s.
     pub commit_window: Duration,
 }
@@ -189,6 +191,7 @@ impl Default for Outbox {
             min_free: 4 << 20,
             live_share: 0.5,
             when_full: WhenFull::DropOldest,
+            segment_bytes: 4 << 20,
             commit_window: Duration::from_millis(10),
         }
     }
@@ -310,6 +313,44 @@ pub struct Route {
     pub priority: Option<u8>,
     /// How long a message may wait.
     pub ttl: Option<Duration>,
+    /// Its messages may be joined.
+    pub batch: Option<Batch>,
+}
+
+/// How messages of a route are joined into one publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// A batch of so many is full: 2 to 256.
+    pub max_messages: usize,
+    /// A batch of so many bytes is full, before it is compressed: 64 to 256 KiB, and never more than one message carries.
+    pub max_bytes: usize,
+    /// How long its first message may wait for others: 100 ms to 1 day.
+    pub max_wait: Duration,
+    /// How they are joined.
+    pub form: BatchForm,
+    /// The batch is compressed: raw DEFLATE.
+    pub deflate: bool,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            max_messages: 32,
+            max_bytes: 4 << 10,
+            max_wait: Duration::from_secs(10),
+            form: BatchForm::JsonArray,
+            deflate: false,
+        }
+    }
+}
+
+/// How messages are joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchForm {
+    /// Each is JSON, all of them an array.
+    JsonArray,
+    /// Each is a line; between two stands a line feed.
+    Lines,
 }
 
 /// One `[[app]]`: what a user or a group may do.

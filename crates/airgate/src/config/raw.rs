@@ -108,6 +108,7 @@ pub(super) struct Outbox {
     pub(super) min_free: Option<u64>,
     pub(super) live_share: Option<f64>,
     pub(super) when_full: Option<String>,
+    pub(super) segment_bytes: Option<u64>,
     pub(super) commit_window_ms: Option<u64>,
 }
 
@@ -164,6 +165,17 @@ pub(super) struct Route {
     pub(super) qos: Option<u8>,
     pub(super) priority: Option<u8>,
     pub(super) ttl: Option<u64>,
+    pub(super) batch: Option<Batch>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Batch {
+    pub(super) max_messages: Option<usize>,
+    pub(super) max_bytes: Option<usize>,
+    pub(super) max_wait: Option<u64>,
+    pub(super) form: Option<String>,
+    pub(super) deflate: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -2,6 +2,7 @@
 
 use super::Door;
 use super::rights::{Caller, Rights, Use};
+use crate::batch::fits;
 use crate::outbox::{self, AcceptError, Accepted};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Hears, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
@@ -86,6 +87,15 @@ impl Door {
             }
             Outgoing::Up(message) => {
                 within(message.payload.len(), self.max_payload)?;
+                if let Some(Err(why)) =
+                    self.router.batch(&message).map(|batch| fits(&batch, &message.payload, self.max_payload))
+                {
+                    return refuse(
+                        Code::BadField,
+                        why,
+                        "publish it to another topic, or change the [[route]]'s `batch`",
+                    );
+                }
                 if let Err(error) = self.topics.check_message(&message.topic, &message.payload) {
                     let hint = "a message of the thing model is a JSON object: see the operation `property`";
                     return refuse(Code::BadField, error, hint);

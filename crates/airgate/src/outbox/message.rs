@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::errors::AcceptError;
+use crate::batch::BatchId;
 
 /// Longest payload, in bytes. More than any profile of the module sends at once.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
@@ -41,6 +42,8 @@ pub struct Message {
     pub uid: u32,
     /// The same key from the same user is accepted once (QoS 1 only), 1 to [`KEY_MAX`] bytes.
     pub key: Option<String>,
+    /// Which batch it may join when it is sent.
+    pub batch: Option<BatchId>,
 }
 
 impl Message {

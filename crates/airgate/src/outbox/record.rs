@@ -4,13 +4,15 @@
 //! nor a record that some program wrote into its payload can be taken for one of ours.
 
 use super::message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
+use crate::batch::BatchId;
 
 /// Bytes before a record's body.
 pub(super) const HEADER_LEN: usize = 12;
-/// Bytes of an accept record's body before topic, key and payload.
+/// Bytes of an accept record's body before batch, topic, key and payload.
 const ACCEPT_FIXED: usize = 34;
+const BATCH_LEN: usize = 4;
 /// The longest record, header included.
-pub const RECORD_MAX: usize = HEADER_LEN + ACCEPT_FIXED + TOPIC_MAX + KEY_MAX + PAYLOAD_MAX;
+pub const RECORD_MAX: usize = HEADER_LEN + ACCEPT_FIXED + BATCH_LEN + TOPIC_MAX + KEY_MAX + PAYLOAD_MAX;
 /// The most ranges one settle or drop record holds.
 pub(super) const RANGES_MAX: usize = 4096;
 
@@ -25,6 +27,7 @@ const KIND_REMEMBER: u8 = 4;
 const KIND_RESERVE: u8 = 5;
 const FLAG_EXPIRES: u8 = 1;
 const FLAG_KEY: u8 = 2;
+const FLAG_BATCH: u8 = 4;
 
 /// Why a message left without an acknowledgement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,6 +98,7 @@ pub(super) struct Accept<'a> {
     pub(super) priority: u8,
     pub(super) topic: &'a str,
     pub(super) key: Option<&'a str>,
+    pub(super) batch: Option<BatchId>,
     pub(super) payload: &'a [u8],
 }
 
@@ -108,6 +112,7 @@ impl<'a> Accept<'a> {
             priority: message.priority,
             topic: &message.topic,
             key: message.key.as_deref(),
+            batch: message.batch,
             payload: &message.payload,
         }
     }
@@ -121,6 +126,7 @@ impl<'a> Accept<'a> {
             expires_unix_ms: self.expires_unix_ms,
             uid: self.uid,
             key: self.key.map(str::to_owned),
+            batch: self.batch,
         }
     }
 }
@@ -154,7 +160,10 @@ impl Record<'_> {
     pub(super) fn encoded_len(&self) -> usize {
         HEADER_LEN
             + match self {
-                Self::Accept(a) => ACCEPT_FIXED + a.topic.len() + a.key.map_or(0, str::len) + a.payload.len(),
+                Self::Accept(a) => {
+                    let batch = a.batch.map_or(0, |_| BATCH_LEN);
+                    ACCEPT_FIXED + batch + a.topic.len() + a.key.map_or(0, str::len) + a.payload.len()
+                }
                 Self::Settle(ranges) => ranges.len() * 16,
                 Self::Drop { ranges, .. } => 1 + ranges.len() * 16,
                 Self::Remember { key, .. } => 12 + key.len(),
@@ -206,7 +215,8 @@ impl Record<'_> {
 fn put_accept(accept: &Accept<'_>, out: &mut Vec<u8>) {
     let key = accept.key.unwrap_or_default();
     let flags = if accept.expires_unix_ms.is_some() { FLAG_EXPIRES } else { 0 }
-        | if accept.key.is_some() { FLAG_KEY } else { 0 };
+        | if accept.key.is_some() { FLAG_KEY } else { 0 }
+        | if accept.batch.is_some() { FLAG_BATCH } else { 0 };
     out.extend_from_slice(&accept.seq.to_le_bytes());
     out.extend_from_slice(&accept.accepted_unix_ms.to_le_bytes());
     out.extend_from_slice(&accept.expires_unix_ms.unwrap_or(0).to_le_bytes());
@@ -215,6 +225,7 @@ fn put_accept(accept: &Accept<'_>, out: &mut Vec<u8>) {
     out.push(flags);
     out.extend_from_slice(&length16(accept.topic).to_le_bytes());
     out.extend_from_slice(&length16(key).to_le_bytes());
+    out.extend(accept.batch.iter().flat_map(|BatchId(id)| id.to_le_bytes()));
     out.extend_from_slice(accept.topic.as_bytes());
     out.extend_from_slice(key.as_bytes());
     out.extend_from_slice(accept.payload);
@@ -310,6 +321,7 @@ fn accept_of(mut body: &[u8]) -> Option<Accept<'_>> {
     let [priority, flags] = take(&mut body)?;
     let topic_len = usize::from(u16::from_le_bytes(take(&mut body)?));
     let key_len = usize::from(u16::from_le_bytes(take(&mut body)?));
+    let batch = if flags & FLAG_BATCH == 0 { None } else { Some(BatchId(u32::from_le_bytes(take(&mut body)?))) };
     let (topic, rest) = body.split_at_checked(topic_len)?;
     let (key, payload) = rest.split_at_checked(key_len)?;
     let key = std::str::from_utf8(key).ok()?;
@@ -321,6 +333,7 @@ fn accept_of(mut body: &[u8]) -> Option<Accept<'_>> {
         priority,
         topic: std::str::from_utf8(topic).ok()?,
         key: (flags & FLAG_KEY != 0).then_some(key),
+        batch,
         payload,
     })
 }

@@ -16,7 +16,8 @@ mod table;
 mod tests;
 mod trie;
 
-use crate::config::Route;
+use crate::batch::{BatchId, Policies};
+use crate::config::{Batch, Route};
 use crate::outbox;
 use crate::service::pulse::Pulse;
 use airgate_proto::{Call, Event, Message, Publish, Qos};
@@ -127,6 +128,7 @@ pub struct Router {
     requests: mpsc::Sender<Request>,
     status: watch::Receiver<RouterStatus>,
     routes: watch::Sender<Arc<Routes>>,
+    policies: watch::Sender<Policies>,
 }
 
 /// The ends that the session holds.
@@ -136,6 +138,8 @@ pub struct SessionEnds {
     pub downlink: mpsc::Sender<Downlink>,
     /// Which filters the programs want, in the short form.
     pub wanted: watch::Receiver<BTreeSet<String>>,
+    /// How messages may be joined.
+    pub policies: watch::Receiver<Policies>,
 }
 
 /// Starts the router in the current runtime.
@@ -145,8 +149,10 @@ pub fn start(routes: Vec<Route>, pulse: Pulse) -> (Router, SessionEnds) {
     let (wanted_tx, wanted) = watch::channel(BTreeSet::new());
     let (status_tx, status) = watch::channel(RouterStatus::default());
     tokio::spawn(run(requests_rx, downlink_rx, wanted_tx, status_tx, pulse));
+    let policies = watch::Sender::new(Policies::new(&routes));
+    let ends = SessionEnds { downlink, wanted, policies: policies.subscribe() };
     let routes = watch::Sender::new(Arc::new(Routes::new(routes)));
-    (Router { requests, status, routes }, SessionEnds { downlink, wanted })
+    (Router { requests, status, routes, policies }, ends)
 }
 
 async fn run(
@@ -285,6 +291,7 @@ impl Router {
 
     /// Messages leave by these routes from now on.
     pub fn set_routes(&self, routes: Vec<Route>) {
+        self.policies.send_replace(Policies::new(&routes));
         self.routes.send_replace(Arc::new(Routes::new(routes)));
     }
 
@@ -296,6 +303,11 @@ impl Router {
     /// Who is there.
     pub fn status(&self) -> watch::Receiver<RouterStatus> {
         self.status.clone()
+    }
+
+    /// How a message is joined with others, if it may be.
+    pub fn batch(&self, message: &outbox::Message) -> Option<Batch> {
+        self.policies.borrow().get(message.batch).copied()
     }
 
     /// The message as it leaves: under its route's name and with its route's policy.
@@ -318,6 +330,9 @@ impl Router {
         if is_local(&topic) {
             return Outgoing::Local(Message { topic, payload: publish.payload, qos });
         }
+        // Words of the thing model get an envelope of their own.
+        let joins = route.filter(|_| !topic.starts_with('$'));
+        let batch = joins.and_then(|r| Some(BatchId::new(&r.from, r.batch.as_ref()?)));
         Outgoing::Up(outbox::Message {
             topic,
             payload: Bytes::from(publish.payload),
@@ -329,6 +344,7 @@ impl Router {
             expires_unix_ms: ttl.map(expires),
             uid,
             key: publish.key,
+            batch,
         })
     }
 }

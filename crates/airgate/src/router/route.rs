@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     fn route(from: &str, priority: u8) -> Route {
-        Route { from: from.into(), to: None, qos: None, priority: Some(priority), ttl: None }
+        Route { from: from.into(), to: None, qos: None, priority: Some(priority), ttl: None, batch: None }
     }
 
     #[test]

@@ -265,6 +265,7 @@ async fn a_route_renames_and_sets_policy() {
         qos: None,
         priority: Some(7),
         ttl: Some(Duration::from_secs(60)),
+        batch: None,
     };
     let (router, _ends) = start(vec![route], pulse());
     let out = up(router.outgoing(Publish::new("sensors/1/t", "21.5"), 1000, 5_000));
@@ -274,9 +275,42 @@ async fn a_route_renames_and_sets_policy() {
 }
 
 #[tokio::test]
+async fn only_what_a_batch_route_took_may_be_joined_and_the_same_after_a_restart() {
+    // [batch-2]
+    let batch = Some(Batch::default());
+    let route = |from: &str, to: Option<&str>| Route {
+        from: from.into(),
+        to: to.map(str::to_owned),
+        qos: None,
+        priority: None,
+        ttl: None,
+        batch,
+    };
+    let routes = vec![route("sensors/#", Some("user/update")), route("#", None)];
+    let (router, _ends) = start(routes.clone(), pulse());
+    let message = |topic: &str| up(router.outgoing(Publish::new(topic, "1"), 1000, 0));
+    let one = message("sensors/1");
+    assert_eq!(router.batch(&one), batch);
+    assert_eq!(one.batch, message("sensors/2").batch);
+    assert_ne!(one.batch, message("user/update").batch);
+    assert_eq!(message("$thing/event/property/post").batch, None, "the thing model has envelopes of its own");
+    let (again, mut ends) = start(routes, pulse());
+    assert_eq!(again.batch(&one), batch);
+    again.set_routes(Vec::new());
+    assert_eq!(again.batch(&one), None, "the configuration was read again");
+    assert!(ends.policies.borrow_and_update().is_empty(), "and the session knows");
+}
+
+#[tokio::test]
 async fn what_is_local_never_leaves_whatever_the_routes_say() {
-    let route =
-        |from: &str, to: &str| Route { from: from.into(), to: Some(to.into()), qos: None, priority: None, ttl: None };
+    let route = |from: &str, to: &str| Route {
+        from: from.into(),
+        to: Some(to.into()),
+        qos: None,
+        priority: None,
+        ttl: None,
+        batch: None,
+    };
     let (router, _ends) = start(vec![route("#", "user/all"), route("local/#", "user/local")], pulse());
     assert!(matches!(router.outgoing(Publish::new("local/a", "x"), 1, 0), Outgoing::Local(m) if m.topic == "local/a"));
     let (router, _ends) = start(vec![route("debug/#", "local/debug/{1}"), route("local/#", "debug/x")], pulse());

@@ -18,6 +18,7 @@ mod sending;
 mod thrown;
 mod trouble;
 
+use crate::batch::Batches;
 use crate::budget::{LOOK_EVERY, Quota};
 use crate::cloud::{self, Identity};
 use crate::config::{Budget, Config};
@@ -71,6 +72,8 @@ pub struct Parts {
     pub quota: Quota,
     /// To and from the programs.
     pub ends: SessionEnds,
+    /// What may leave together.
+    pub batches: Batches,
     /// Our own warnings, for the cloud's log.
     pub warnings: Option<mpsc::Receiver<Warning>>,
     /// What the SIM card's tariff includes, when that has changed.
@@ -112,10 +115,10 @@ pub fn start(parts: Parts) -> Handle {
 }
 
 /// What was handed to the uplink.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Sent {
-    /// A program's message.
-    Message(u64),
+    /// Messages of programs, in one publication.
+    Messages(Vec<u64>),
     /// A part of the cloud's dialogue; it is said again at the next sign-in.
     Dialogue,
 }
@@ -193,6 +196,7 @@ impl Session {
             self.say();
             let paced_until = self.paced_until();
             let may_send = paced_until.is_none() && self.has_room() && self.talk.to_say.is_empty();
+            let batch_due = self.batch_due().filter(|_| may_send);
             let talk_due = self.talk.due();
             let due = match self.state {
                 State::Waiting(until) => Some(until),
@@ -208,6 +212,7 @@ impl Session {
                     None => break,
                 },
                 Ok(()) = self.parts.ends.wanted.changed() => self.want(),
+                Ok(()) = self.parts.ends.policies.changed() => self.join_anew(),
                 () = until(due) => self.attempt(),
                 () = until(talk_due) => self.talk.tick(),
                 // What waits for it is looked at above.
@@ -225,6 +230,7 @@ impl Session {
                     let told = self.parts.quota.look();
                     self.charged(told);
                 }
+                () = until(batch_due) => self.send_due(),
                 outgoing = self.parts.outbox.next(), if may_send => self.send(outgoing),
             }
         }
@@ -393,6 +399,7 @@ impl Session {
 
     fn offline(&mut self, trouble: Trouble, ending: Ending) {
         self.talk.offline();
+        self.put_back(&[]);
         self.parts.quota.online(false);
         let now = Instant::now();
         let due = self.retry.ended(ending, now.into_std(), dice());

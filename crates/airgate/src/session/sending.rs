@@ -1,10 +1,12 @@
 //! Messages on their way up: handed to the uplink, and settled, put back or given up by what became of them.
 
 use super::{Sent, Session, State, WINDOW};
+use crate::batch::Load;
 use crate::outbox::{Outgoing, Qos};
 use crate::router::Downlink;
 use air780e::PublishError;
 use air780e::exchange::Failure;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Refusals of one message on a living session after which it is given up.
@@ -35,6 +37,7 @@ impl Session {
         let floor = self.parts.quota.floor();
         if std::mem::replace(&mut self.floor, floor) != floor {
             self.parts.outbox.set_floor(floor);
+            self.put_back(&[]);
         }
         if let Some(event) = told {
             // Who misses it sees it in the status.
@@ -42,22 +45,47 @@ impl Session {
         }
     }
 
-    pub(super) fn send(&mut self, Outgoing { seq, message }: Outgoing) {
-        let Some(cloud) = &self.cloud else { return self.parts.outbox.release(seq) };
-        let wrapped = self.talk.machine.as_mut().and_then(|machine| machine.wrap(&message.topic, &message.payload));
-        let message_as_sent = match wrapped {
+    pub(super) fn send(&mut self, outgoing: Outgoing) {
+        let loads = self.parts.batches.push(self.parts.outbox.now_ms(), outgoing);
+        loads.into_iter().for_each(|load| self.send_load(load));
+    }
+
+    /// The routes have changed.
+    pub(super) fn join_anew(&mut self) {
+        self.put_back(&[]);
+        let policies = self.parts.ends.policies.borrow_and_update().clone();
+        self.parts.batches.allow(policies);
+    }
+
+    /// When a batch leaves although it is not full.
+    pub(super) fn batch_due(&self) -> Option<Instant> {
+        let due_ms = self.parts.batches.due()?;
+        Some(Instant::now() + Duration::from_millis(due_ms.saturating_sub(self.parts.outbox.now_ms())))
+    }
+
+    pub(super) fn send_due(&mut self) {
+        if let Some(load) = self.parts.batches.take_due(self.parts.outbox.now_ms()) {
+            self.send_load(load);
+        }
+    }
+
+    fn send_load(&mut self, Load { seqs, late, uid, topic, payload, qos }: Load) {
+        late.into_iter().for_each(|seq| self.parts.outbox.release(seq));
+        if seqs.is_empty() {
+            return;
+        }
+        let Some(cloud) = &self.cloud else { return self.put_back(&seqs) };
+        let wrapped = self.talk.machine.as_mut().and_then(|machine| machine.wrap(&topic, &payload));
+        let as_sent = match wrapped {
             Some(wrapped) => wrapped.map(|(topic, payload)| (topic, payload.into())).map_err(|error| error.to_string()),
-            None => {
-                let long = cloud.expand(&message.topic);
-                long.map(|topic| (topic, message.payload)).map_err(|error| error.to_string())
-            }
+            None => cloud.expand(&topic).map(|topic| (topic, payload)).map_err(|error| error.to_string()),
         };
-        match message_as_sent {
+        match as_sent {
             Ok((topic, payload)) => {
-                let qos = u8::from(message.qos == Qos::AtLeastOnce);
-                self.publish(Sent::Message(seq), Some(message.uid), topic, payload, qos);
+                let qos = u8::from(qos == Qos::AtLeastOnce);
+                self.publish(Sent::Messages(seqs), Some(uid), topic, payload, qos);
             }
-            Err(error) => self.give_up(seq, &error),
+            Err(error) => self.give_up(&seqs, &error),
         }
     }
 
@@ -70,37 +98,58 @@ impl Session {
 
     pub(super) fn on_sent(&mut self, sent: Sent, outcome: Result<(), PublishError>) {
         self.pace.ended(Instant::now().into_std());
-        let Sent::Message(seq) = sent else {
+        let Sent::Messages(seqs) = sent else {
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a part of the cloud's dialogue was not delivered");
             }
             return;
         };
         match outcome {
-            Ok(()) => self.parts.outbox.settle(seq),
+            Ok(()) => seqs.into_iter().for_each(|seq| self.parts.outbox.settle(seq)),
             Err(error @ (PublishError::Unusable(_) | PublishError::TooLarge { .. })) => {
-                self.give_up(seq, &error.to_string());
+                self.unsendable(&seqs, &error.to_string());
             }
-            Err(PublishError::Failed(Failure::TooLong(error))) => self.give_up(seq, &error.to_string()),
-            Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(seq, &refusal.to_string()),
-            Err(PublishError::Offline | PublishError::Failed(_)) => self.parts.outbox.release(seq),
+            Err(PublishError::Failed(Failure::TooLong(error))) => self.unsendable(&seqs, &error.to_string()),
+            Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(&seqs, &refusal.to_string()),
+            Err(PublishError::Offline | PublishError::Failed(_)) => self.put_back(&seqs),
         }
     }
 
     /// [session-3] A refusal may mean that the session is gone; the driver finds out. If it is not, it was the message.
-    fn on_refused(&mut self, seq: u64, refusal: &str) {
-        let times = self.refused.filter(|(refused, _)| *refused == seq).map_or(1, |(_, times)| times + 1);
+    fn on_refused(&mut self, seqs: &[u64], refusal: &str) {
+        let Some(first) = seqs.first().copied() else { return };
+        let times = self.refused.filter(|(refused, _)| *refused == first).map_or(1, |(_, times)| times + 1);
         if times >= REFUSALS {
             self.refused = None;
-            self.give_up(seq, refusal);
+            self.unsendable(seqs, refusal);
         } else {
-            self.refused = Some((seq, times));
-            self.parts.outbox.release(seq);
+            self.refused = Some((first, times));
+            self.put_back(seqs);
         }
     }
 
-    fn give_up(&self, seq: u64, reason: &str) {
-        tracing::error!(event = "message_given_up", seq, reason, "a message was given up: it cannot be sent");
-        self.parts.outbox.give_up(seq);
+    /// [batch-5] Of several nobody knows which one is to blame: they go one by one.
+    fn unsendable(&mut self, seqs: &[u64], reason: &str) {
+        match seqs {
+            [.., _, last] => {
+                tracing::warn!(reason, messages = seqs.len(), "a batch cannot be sent: its messages go one by one");
+                self.parts.batches.part(*last);
+                self.put_back(seqs);
+            }
+            _ => self.give_up(seqs, reason),
+        }
+    }
+
+    /// These were not sent after all. What is at hand for batches goes back with them, so that nothing overtakes.
+    pub(super) fn put_back(&mut self, seqs: &[u64]) {
+        let at_hand = self.parts.batches.clear();
+        seqs.iter().copied().chain(at_hand).for_each(|seq| self.parts.outbox.release(seq));
+    }
+
+    fn give_up(&self, seqs: &[u64], reason: &str) {
+        for seq in seqs {
+            tracing::error!(event = "message_given_up", seq, reason, "a message was given up: it cannot be sent");
+            self.parts.outbox.give_up(*seq);
+        }
     }
 }

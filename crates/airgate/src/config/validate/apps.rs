@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::super::model::{App, Rate, Route, Who};
+use super::super::model::{App, Batch, BatchForm, Rate, Route, Who};
 use super::super::raw;
 use super::super::walk::Findings;
 
@@ -20,13 +20,45 @@ fn route(raw: raw::Route, path: &str, findings: &mut Findings) -> Option<Route> 
         qos: raw.qos,
         priority: raw.priority,
         ttl: raw.ttl.map(Duration::from_millis),
+        batch: raw.batch.map(batch),
     };
-    let idle = route.to.is_none() && route.qos.is_none() && route.priority.is_none() && route.ttl.is_none();
+    let Route { from: _, to, qos, priority, ttl, batch } = &route;
+    let idle = to.is_none() && qos.is_none() && priority.is_none() && ttl.is_none() && batch.is_none();
     let damaged = findings.damaged.iter().any(|damaged| damaged.starts_with(path));
     if idle && !damaged {
-        findings.contradiction(path, "this [[route]] changes nothing", "give it `to`, `qos`, `priority` or `ttl`");
+        findings.contradiction(
+            path,
+            "this [[route]] changes nothing",
+            "give it `to`, `qos`, `priority`, `ttl` or `batch`",
+        );
+    }
+    if let Some(batch) = batch {
+        if ttl.is_some_and(|ttl| ttl <= batch.max_wait) {
+            let what = "a message of this [[route]] would expire while its batch waits for others";
+            findings.contradiction(&format!("{path}.batch"), what, "make `max_wait` shorter than `ttl`");
+        }
+        let name = to.as_ref().unwrap_or(&route.from);
+        if name.starts_with('$') || name.starts_with("local/") {
+            let what = format!("what leaves under {name} cannot be joined");
+            let hint = "messages of the thing model and those of this host go one by one: leave `batch` out";
+            findings.contradiction(&format!("{path}.batch"), what, hint);
+        }
     }
     Some(route)
+}
+
+fn batch(raw: raw::Batch) -> Batch {
+    let default = Batch::default();
+    Batch {
+        max_messages: raw.max_messages.unwrap_or(default.max_messages),
+        max_bytes: raw.max_bytes.unwrap_or(default.max_bytes),
+        max_wait: raw.max_wait.map_or(default.max_wait, Duration::from_millis),
+        form: match raw.form.as_deref() {
+            Some("lines") => BatchForm::Lines,
+            _ => default.form,
+        },
+        deflate: raw.deflate,
+    }
 }
 
 pub(super) fn apps(raw: Vec<raw::App>, findings: &mut Findings) -> Vec<App> {

@@ -100,6 +100,7 @@ fn outbox(raw: raw::Outbox) -> Outbox {
             Some("refuse") => WhenFull::Refuse,
             _ => default.when_full,
         },
+        segment_bytes: raw.segment_bytes.unwrap_or(default.segment_bytes),
         commit_window: raw.commit_window_ms.map_or(default.commit_window, Duration::from_millis),
     }
 }

@@ -28,8 +28,8 @@ type Model = BTreeMap<u64, (u8, Option<u64>, Fate)>;
 
 fn accept(index: &mut Index, segment: u32, priority: u8, expires_unix_ms: Option<u64>) -> u64 {
     let super::Offer::New(seq) = index.offer(1, None) else { panic!("no key was given") };
-    let (topic, key, payload) = ("t", None, &b"p"[..]);
-    let accept = Accept { seq, accepted_unix_ms: 1000, expires_unix_ms, uid: 1, priority, topic, key, payload };
+    let (topic, key, batch, payload) = ("t", None, None, &b"p"[..]);
+    let accept = Accept { seq, accepted_unix_ms: 1000, expires_unix_ms, uid: 1, priority, topic, key, batch, payload };
     index.accepted(Extent { segment, offset: 64, len: 100 }, &accept);
     seq
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::message;
+use crate::batch::BatchId;
 use crate::outbox::record::{Accept, Record, decode};
 use crate::outbox::segment::{Head, walk};
 
@@ -16,9 +17,10 @@ proptest! {
     }
 
     #[test]
-    fn accept_record_round_trips(text in ".{0,80}", seq: u64, at: u64, salt: u32, offset: u32, key in proptest::option::of("k.{0,20}")) {
+    fn accept_record_round_trips(text in ".{0,80}", seq: u64, at: u64, salt: u32, offset: u32, key in proptest::option::of("k.{0,20}"), batch: Option<u32>) {
         let mut message = message(&text);
         message.key = key;
+        message.batch = batch.map(BatchId);
         message.expires_unix_ms = Some(at);
         let record = Record::Accept(Accept::of(seq, at, &message));
         let mut bytes = Vec::new();

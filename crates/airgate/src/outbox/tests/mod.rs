@@ -41,6 +41,7 @@ fn message(text: &str) -> Message {
         expires_unix_ms: None,
         uid: 1000,
         key: None,
+        batch: None,
     }
 }
 
