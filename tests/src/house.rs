@@ -44,6 +44,8 @@ pub struct Setup {
     pub cloud: &'static str,
     /// Added to the configuration.
     pub extra: &'static str,
+    /// Added to its section `outbox`.
+    pub outbox: &'static str,
     /// Keys of the section `cloud` under other names: ours, theirs.
     pub spelling: &'static [(&'static str, &'static str)],
     /// The device fetches its secret with the product's, by this way (`register_by`). Needs TLS.
@@ -97,6 +99,7 @@ impl Default for Setup {
             spoil_answers: None,
             cloud: "",
             extra: "",
+            outbox: "",
             spelling: &[],
             registers: None,
             log: "debug",
@@ -333,9 +336,9 @@ impl House {
     fn build(dir: TempDir, cloud: Cloud, setup: Setup, section: &str, broker: String) -> Self {
         let folder = dir.path().display().to_string();
         let config = format!(
-            "[modem]\nport = \"{folder}/modem\"\n\n[cloud]\n{section}\n[outbox]\ndir = \"{folder}/outbox\"\n\n\
+            "[modem]\nport = \"{folder}/modem\"\n\n[cloud]\n{section}\n[outbox]\ndir = \"{folder}/outbox\"\n{}\n\n\
              [local]\nsocket = \"{folder}/airgate.sock\"\n\n[ota]\nversion = \"1.2.3\"\n\n{}\n",
-            setup.extra
+            setup.outbox, setup.extra
         );
         std::fs::write(dir.path().join("airgate.toml"), config).unwrap();
         let mut house = Self { cloud, modem: None, daemon: None, setup, broker, dir };

@@ -1,14 +1,15 @@
-//! What an operator sees of the outbox and does with it, and the bounds that are configured: through the real daemon, whose
-//! module is away.
+//! What an operator sees of the outbox and does with it, the bounds that are configured, and batches: through the real
+//! daemon.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, Process, bin, eventually};
+use airgate_tests::{Door, House, Process, Setup, bin, eventually};
 use serde_json::{Value, json};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
+/// A daemon whose module is away.
 struct Daemon {
     dir: TempDir,
     process: Option<Process>,
@@ -95,4 +96,59 @@ fn at_the_most_messages_a_program_is_told_that_the_outbox_is_full() {
     let refused = publish(&mut door, "user/a", "3");
     assert_eq!((&refused["ok"], &refused["code"]), (&json!(false), &json!("outbox_full")), "{refused}");
     assert!(refused["message"].as_str().unwrap().contains("max_messages"));
+}
+
+/// A house with this batch for `user/readings`.
+fn batching(batch: &'static str) -> House {
+    House::with(Setup { extra: batch, ..Setup::default() })
+}
+
+fn sent(door: &mut Door, seq: u64) {
+    door.event(|event| event["event"] == "sent" && event["seq"] == seq);
+}
+
+fn confirmed(door: &mut Door, topic: &str, payload: &str) -> u64 {
+    let publish = json!({"op": "publish", "topic": topic, "payload": payload, "confirm": true});
+    door.ask_ok(publish)["seq"].as_u64().unwrap()
+}
+
+#[test]
+fn readings_of_a_batch_route_leave_together_are_confirmed_singly_and_nothing_else_waits_for_them() {
+    // [batch-1] [batch-2] [batch-3] [batch-4]
+    let house = batching(
+        "[[route]]\nfrom = \"user/readings\"\nbatch = { max_messages = 8, max_wait = \"1h\" }\n\
+         [[route]]\nfrom = \"user/lines\"\nbatch = { max_messages = 3, max_wait = \"300ms\", form = \"lines\" }\n",
+    );
+    let mut door = house.program();
+    let seqs: Vec<u64> = (0..12).map(|n| confirmed(&mut door, "user/readings", &n.to_string())).collect();
+    let other = confirmed(&mut door, "user/other", "now");
+    let lonely = confirmed(&mut door, "user/lines", "alone");
+    seqs[..8].iter().for_each(|seq| sent(&mut door, *seq));
+    sent(&mut door, other);
+    sent(&mut door, lonely);
+    assert_eq!(house.cloud.received("user/readings"), ["[0,1,2,3,4,5,6,7]"]);
+    assert_eq!(house.cloud.received("user/lines"), ["alone"]);
+    let refused = publish(&mut door, "user/readings", "no JSON");
+    assert_eq!((&refused["ok"], &refused["code"]), (&json!(false), &json!("bad_field")), "{refused}");
+    let last: Vec<u64> = (12..16).map(|n| confirmed(&mut door, "user/readings", &n.to_string())).collect();
+    seqs[8..].iter().chain(&last).for_each(|seq| sent(&mut door, *seq));
+    assert_eq!(house.cloud.received("user/readings")[1..], ["[8,9,10,11,12,13,14,15]"]);
+}
+
+#[test]
+fn a_daemon_killed_while_a_batch_fills_sends_its_messages_after_the_restart() {
+    // [batch-1]
+    let mut house = batching(
+        "[[route]]\nfrom = \"user/readings\"\nbatch = { max_messages = 4, max_wait = \"1h\", form = \"lines\" }\n",
+    );
+    let mut door = house.program();
+    for text in ["a", "b", "c"] {
+        assert_eq!(publish(&mut door, "user/readings", text)["ok"], true);
+    }
+    house.kill_daemon();
+    house.start_daemon();
+    let mut door = house.program();
+    let last = confirmed(&mut door, "user/readings", "d");
+    sent(&mut door, last);
+    assert_eq!(house.cloud.received("user/readings"), ["a\nb\nc\nd"]);
 }

@@ -73,7 +73,7 @@ const TLS: &[Key] = &[Key::new("verify", Kind::Switch), Key::new("ca_file", Kind
 
 pub(super) const OUTBOX: &[Key] = &[
     Key::new("dir", Kind::Path),
-    Key::new("max_bytes", Kind::Size(MIB, 1 << 40)),
+    Key::new("max_bytes", Kind::Size(64 << 10, 1 << 40)),
     Key::new("max_messages", Kind::Number(1, 1 << 40)),
     Key::new("max_age", Kind::Duration(1_000, 3_650 * DAY)),
     Key::new("min_free", Kind::Size(0, 1 << 50)),

@@ -163,7 +163,8 @@ pub enum Reset {
 pub struct Outbox {
     /// Where it keeps its files.
     pub dir: PathBuf,
-    /// The most that it takes on the disk, in bytes: 1 MiB to 1 TiB.
+    /// The most that its messages take on the disk, in bytes: 64 KiB to 1 TiB. Its files take at most twice that and two
+    /// segments.
     pub max_bytes: u64,
     /// The most messages in it; `None`: no bound of its own.
     pub max_messages: Option<u64>,

@@ -60,25 +60,17 @@ pub(super) enum Shelf {
 impl Outbox {
     /// Those after this number that are there and of which `wanted` is true, page by page.
     pub async fn list(&self, after: u64, wanted: impl Fn(&Listed) -> bool) -> Page {
-        let found = self.inner.shared.with(|state, _| {
-            let found = state.index.shelved(after, PAGE);
-            let salts = &state.salts;
-            let salt = |at: &Shelf| match at {
-                Shelf::Disk(extent) => salts.get(&extent.segment).copied().unwrap_or(0),
-                Shelf::Memory(_) => 0,
-            };
-            found.into_iter().map(|one| (salt(&one.at), one)).collect::<Vec<_>>()
-        });
+        let found = self.inner.shared.with(|state, _| state.index.shelved(after, PAGE));
         let (full, mut bytes, mut last) = (found.len() == PAGE, 0, None);
         let mut messages = Vec::new();
-        for (salt, Shelved { seq, in_flight, accepted_ms, at }) in found {
+        for Shelved { seq, in_flight, accepted_ms, at } in found {
             last = Some(seq);
             let message = match at {
                 Shelf::Memory(message) => message,
-                Shelf::Disk(extent) => {
+                Shelf::Disk(_) => {
                     let (reply, read) = oneshot::channel();
                     // A reader that is gone shows as a reply that never comes.
-                    let _ = self.inner.reads.send(ReadJob { seq, extent, salt, reply });
+                    let _ = self.inner.reads.send(ReadJob { seq, reply });
                     // It was sent meanwhile and its segment is gone, or it is damaged, which shows when its turn comes.
                     let Ok(Ok(message)) = read.await else { continue };
                     message

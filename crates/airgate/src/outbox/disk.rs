@@ -60,13 +60,15 @@ pub(super) struct Writer {
     pub(super) space: Space,
     /// Whether the host's clock was known to be right when the time was last kept.
     pub(super) anchored: Option<bool>,
+    /// Not before this moment is a segment written anew again, after that failed.
+    pub(super) compact_from: Option<Instant>,
 }
 
 /// When the file system was last asked what it has left.
 #[derive(Debug, Default)]
 pub(super) struct Space {
     asked: Option<Instant>,
-    written: u64,
+    pub(super) written: u64,
 }
 
 /// Nobody can ask any more.
@@ -248,6 +250,7 @@ impl Writer {
                         break;
                     }
                     deleted = true;
+                    self.log.sizes.remove(&number);
                     self.shared.with(|state, _| {
                         state.index.removed(number);
                         state.salts.remove(&number);
@@ -259,6 +262,7 @@ impl Writer {
             let synced = self.log.files.sync_dir(&self.log.dir);
             self.told("a finished segment cannot be deleted", synced);
         }
+        self.compact();
     }
 
     /// Asks what the file system has left: not more often than it can matter.
@@ -293,7 +297,7 @@ impl Writer {
         let _ = self.log.files.replace(&self.log.dir.join(CLOCK_FILE), &anchor.encode());
     }
 
-    fn told(&self, what: &str, result: std::io::Result<()>) -> bool {
+    pub(super) fn told(&self, what: &str, result: std::io::Result<()>) -> bool {
         if let Err(error) = &result {
             let reason = format!("{what}: {error}");
             self.shared.with(|state, _| state.disk = DiskHealth::Failing { reason });

@@ -1,5 +1,6 @@
 //! The end of the log: appends groups of records, begins new segments, and steps back when the disk refuses.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ pub(super) struct Log {
     pub(super) salt: fn() -> u32,
     /// Something was jotted down since the last fsync.
     pub(super) unsynced: bool,
+    /// The length of each segment's file, as far as it is known.
+    pub(super) sizes: BTreeMap<u32, u32>,
 }
 
 impl Log {
@@ -69,7 +72,7 @@ impl Log {
         }
         let segment = active.head.number;
         self.unsynced = false;
-        self.active = Some(Active { len, ..active });
+        self.grown(active, len);
         Ok(Written { begun, segment, spans })
     }
 
@@ -91,7 +94,7 @@ impl Log {
             return Err(error);
         }
         self.unsynced = true;
-        self.active = Some(Active { len, ..active });
+        self.grown(active, len);
         Ok(true)
     }
 
@@ -107,6 +110,16 @@ impl Log {
         }
         self.active = Some(active);
         Ok(())
+    }
+
+    fn grown(&mut self, active: Active, len: u32) {
+        self.sizes.insert(active.head.number, len);
+        self.active = Some(Active { len, ..active });
+    }
+
+    /// What all files take, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.sizes.values().map(|size| u64::from(*size)).sum()
     }
 
     fn active_for(&mut self, more: usize, fresh: bool) -> io::Result<Active> {

@@ -4,11 +4,10 @@
 //! that covers them; QoS 0 messages lie in a small ring in memory. `LIFECYCLE.md` has a message's states and the numbered
 //! invariants. The index is pure; two threads touch the disk, one to write and one to read, so that an fsync of seconds
 //! stalls nothing but the acceptances that wait for it.
-//!
-//! Not here yet, and where it goes: compaction (one more source of records beside `Index::finished`).
 
 mod browse;
 mod clock;
+mod compact;
 mod disk;
 mod errors;
 mod files;
@@ -138,6 +137,7 @@ impl Outbox {
             segment_bytes: options.segment_bytes,
             salt: recover::salt,
             unsynced: false,
+            sizes: found.sizes,
         };
         let writer = Writer {
             log,
@@ -148,10 +148,11 @@ impl Outbox {
             notes_due: None,
             space: Space::default(),
             anchored: None,
+            compact_from: None,
         };
         spawn("outbox-write", move || writer.run()).map_err(io("start the writer of"))?;
-        let reading = dir.clone();
-        spawn("outbox-read", move || reader::run(&files, &reading, &reads_of_reader))
+        let (reading, shared_with_reader) = (dir.clone(), Arc::clone(&shared));
+        spawn("outbox-read", move || reader::run(&files, &reading, &shared_with_reader, &reads_of_reader))
             .map_err(io("start the reader of"))?;
         let inner = Inner { shared, jobs, reads, room, bounds };
         Ok((Self { inner: Arc::new(inner) }, found.opened))
@@ -242,20 +243,20 @@ impl Outbox {
             tokio::pin!(ready);
             // From here on no notification is missed.
             ready.as_mut().enable();
-            let Some((next, cached, salt)) = self.inner.shared.with(|state, _| take(state)) else {
+            let Some((next, cached)) = self.inner.shared.with(|state, _| take(state)) else {
                 ready.await;
                 continue;
             };
-            let (seq, extent) = match (next, cached) {
-                (Next::Ring { seq, message }, _) | (Next::Disk { seq, .. }, Some(message)) => {
+            let seq = match (next, cached) {
+                (Next::Ring { seq, message }, _) | (Next::Disk { seq }, Some(message)) => {
                     return Outgoing { seq, message };
                 }
-                (Next::Disk { seq, extent }, None) => (seq, extent),
+                (Next::Disk { seq }, None) => seq,
             };
             let taken = Taken { outbox: self, seq, armed: true };
             let (reply, read) = oneshot::channel();
             // A reader that is gone shows as a reply that never comes.
-            let _ = self.inner.reads.send(ReadJob { seq, extent, salt, reply });
+            let _ = self.inner.reads.send(ReadJob { seq, reply });
             let read = read.await.unwrap_or_else(|_| Err(ReadFault::Io("the reading thread is gone".to_owned())));
             taken.disarm();
             match read {
@@ -402,13 +403,13 @@ impl Drop for Taken<'_> {
     }
 }
 
-fn take(state: &mut State) -> Option<(Next, Option<Message>, u32)> {
+fn take(state: &mut State) -> Option<(Next, Option<Message>)> {
     let next = state.index.take()?;
-    let (cached, salt) = match &next {
-        Next::Disk { seq, extent } => (state.cache.get(*seq), state.salts.get(&extent.segment).copied()),
-        Next::Ring { .. } => (None, None),
+    let cached = match &next {
+        Next::Disk { seq } => state.cache.get(*seq),
+        Next::Ring { .. } => None,
     };
-    Some((next, cached, salt.unwrap_or(0)))
+    Some((next, cached))
 }
 
 /// The commit that `seq` still waits for; `None` when it is durable.

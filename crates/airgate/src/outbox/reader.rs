@@ -1,4 +1,6 @@
 //! The thread that reads messages whose turn has come, beside the one that writes: its fsync must not stall sending.
+//!
+//! Where a message lies is looked up when it is read: its segment may have been written anew meanwhile.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,11 +13,10 @@ use super::index::Extent;
 use super::message::Message;
 use super::record::{self, Record};
 use super::segment::file_name;
+use super::shared::Shared;
 
 pub(super) struct ReadJob {
     pub(super) seq: u64,
-    pub(super) extent: Extent,
-    pub(super) salt: u32,
     pub(super) reply: oneshot::Sender<Result<Message, ReadFault>>,
 }
 
@@ -29,13 +30,20 @@ pub(super) enum ReadFault {
 }
 
 /// Works until nobody is left to ask.
-pub(super) fn run(files: &Arc<dyn Files>, dir: &Path, jobs: &Receiver<ReadJob>) {
-    for job in jobs {
+pub(super) fn run(files: &Arc<dyn Files>, dir: &Path, shared: &Shared, jobs: &Receiver<ReadJob>) {
+    for ReadJob { seq, reply } in jobs {
         // The asker may have been cancelled.
-        if !job.reply.is_closed() {
-            let _ = job.reply.send(read(files, dir, job.seq, job.extent, job.salt));
+        if !reply.is_closed() {
+            let _ = reply.send(read_where_it_is(files, dir, shared, seq));
         }
     }
+}
+
+fn read_where_it_is(files: &Arc<dyn Files>, dir: &Path, shared: &Shared, seq: u64) -> Result<Message, ReadFault> {
+    let _unmoved = shared.hold_files();
+    let found = shared.with(|state, _| state.extent(seq));
+    let (extent, salt) = found.ok_or_else(|| ReadFault::Io(format!("message {seq} is not there any more")))?;
+    read(files, dir, seq, extent, salt)
 }
 
 pub(super) fn read(

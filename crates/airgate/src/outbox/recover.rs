@@ -12,7 +12,7 @@ use super::index::Index;
 use super::log::Active;
 use super::options::Options;
 use super::record::Record;
-use super::segment::{self, Head, HeadFault, VERSION, file_name, number_of};
+use super::segment::{self, Head, HeadFault, VERSION, file_name, is_unfinished, number_of};
 
 /// No segment that this program wrote is longer: the largest segment and one group.
 const FILE_MAX: u64 = 160 << 20;
@@ -33,6 +33,8 @@ pub(super) struct Recovered {
     pub(super) salts: BTreeMap<u32, u32>,
     pub(super) active: Option<Active>,
     pub(super) next_number: u32,
+    /// The length of each segment's file.
+    pub(super) sizes: BTreeMap<u32, u32>,
     pub(super) opened: Opened,
     pub(super) steady: Steady,
     /// When the newest message was accepted.
@@ -56,10 +58,16 @@ pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered,
         salts: BTreeMap::new(),
         active: None,
         next_number: used.unwrap_or(0).saturating_add(1),
+        sizes: BTreeMap::new(),
         opened: Opened::default(),
         steady: Steady::resume(None, 0, host),
         newest_ms: 0,
     };
+    // Written anew, and not yet in its place when the power went.
+    for name in names.iter().filter(|name| is_unfinished(name)) {
+        let path = dir.join(name);
+        files.remove(&path).map_err(|source| io_error("remove", &path, source))?;
+    }
     // One for all of them: freed and taken anew each time, it would leave the heap as large as it was at its fullest.
     let mut buffer = Vec::new();
     for number in &numbers {
@@ -119,6 +127,8 @@ impl Recovered {
         });
         self.opened.corrupt_records += walk.corrupt + contradictions;
         let torn = (bytes.len() - walk.good_end) as u64;
+        let size = if last { walk.good_end } else { bytes.len() };
+        self.sizes.insert(head.number, u32::try_from(size).unwrap_or(u32::MAX));
         if !last {
             // A segment that is not the last was whole once, or was given up when its disk failed: count, and leave it.
             self.opened.corrupt_records += u64::from(torn > 0);

@@ -86,6 +86,16 @@ pub(super) fn number_of(name: &str) -> Option<u32> {
     (file_name(number) == name).then_some(number)
 }
 
+/// The file name of a segment that is being written anew, before it is put in the place of the old one.
+pub(super) fn unfinished_name(number: u32) -> String {
+    format!("{}.new", file_name(number))
+}
+
+/// Whether a file's name is such a one.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(".new").and_then(number_of).is_some()
+}
+
 /// What a walk over a segment found besides records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Walk {

@@ -2,14 +2,14 @@
 //! never across a read, a write or an `await`.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, broadcast, oneshot, watch};
 
 use super::clock::{Anchor, Clock, Steady};
 use super::errors::{AcceptError, Notice};
 use super::flow::Flow;
-use super::index::{Index, Totals};
+use super::index::{Extent, Index, Totals};
 use super::message::Message;
 use super::options::Options;
 
@@ -87,6 +87,12 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Where a message that is there lies, and the salt of its segment.
+    pub(super) fn extent(&self, seq: u64) -> Option<(Extent, u32)> {
+        let extent = self.index.extent(seq)?;
+        Some((extent, self.salts.get(&extent.segment).copied()?))
+    }
+
     fn count(&mut self, now_ms: u64) {
         let totals = self.index.totals();
         let accepted = totals.accepted - self.counted.accepted;
@@ -133,6 +139,8 @@ impl Cache {
 
 pub(super) struct Shared {
     state: Mutex<State>,
+    /// Held while a message is looked up and read, and while a segment's file is replaced.
+    files: Mutex<()>,
     pub(super) ready: Notify,
     pub(super) status: watch::Sender<OutboxStatus>,
     pub(super) notices: broadcast::Sender<Notice>,
@@ -158,7 +166,7 @@ impl Shared {
         };
         let (status, notices) = (watch::Sender::new(status_of(&mut state)), broadcast::Sender::new(NOTICES_MAX));
         let clock = Arc::clone(&options.clock);
-        Self { state: Mutex::new(state), ready: Notify::new(), status, notices, clock, steady }
+        Self { state: Mutex::new(state), files: Mutex::new(()), ready: Notify::new(), status, notices, clock, steady }
     }
 
     /// Runs `act` with the time at hand and everything outlived dropped, then tells whoever listens what changed.
@@ -170,6 +178,11 @@ impl Shared {
         state.count(now);
         self.tell(&mut state);
         result
+    }
+
+    /// While this is held, what the index says of the files is so.
+    pub(super) fn hold_files(&self) -> MutexGuard<'_, ()> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The outbox's time.

@@ -34,6 +34,16 @@ pub(in crate::outbox) enum Finished {
     Carry(Carry),
 }
 
+/// A segment that is almost done with.
+#[derive(Debug)]
+pub(in crate::outbox) struct Sparse {
+    pub(in crate::outbox) number: u32,
+    /// The messages in it that live, in order.
+    pub(in crate::outbox) live: Vec<u64>,
+    /// What else it says.
+    pub(in crate::outbox) said: Carry,
+}
+
 /// What a finished segment says that is still of use.
 #[derive(Debug)]
 pub(in crate::outbox) struct Carry {
@@ -125,12 +135,32 @@ impl Index {
     /// A segment that is of no more use. [outbox-7]
     pub(in crate::outbox) fn finished(&self) -> Option<Finished> {
         let from = self.segments.finished()?;
-        // What a segment says of one that is itself finished is needed as long as that one is there.
+        let carry = self.said_by(from);
+        let nothing = carry.ends.is_empty() && carry.keys.is_empty();
+        Some(if nothing { Finished::Delete(from) } else { Finished::Carry(carry) })
+    }
+
+    /// What a segment says that does not concern its own messages alone.
+    fn said_by(&self, from: u32) -> Carry {
+        // What it says of one that is itself finished is needed as long as that one is there.
         let about = self.segments.about(from);
-        let ends: Vec<_> = about.into_iter().map(|other| (other, self.ends_in(other))).collect();
-        let keys = self.keys.at_home(from);
-        let nothing = ends.is_empty() && keys.is_empty();
-        Some(if nothing { Finished::Delete(from) } else { Finished::Carry(Carry { from, ends, keys }) })
+        let ends = about.into_iter().map(|other| (other, self.ends_in(other)));
+        // Of one that was written anew nothing may be left to say.
+        let ends = ends.filter(|(_, notes)| notes.iter().any(Option::is_some)).collect();
+        Carry { from, ends, keys: self.keys.at_home(from) }
+    }
+
+    /// A segment of which at least half is of no more use, with what must be kept of it. `sizes` has the lengths of the
+    /// files that may be written anew.
+    pub(in crate::outbox) fn sparse(&self, sizes: &BTreeMap<u32, u32>) -> Option<Sparse> {
+        let number = self.segments.sparsest(sizes)?;
+        let live = self.segments.all_in(number).filter(|entry| entry.state.is_live());
+        Some(Sparse { number, live: live.map(|entry| entry.seq).collect(), said: self.said_by(number) })
+    }
+
+    /// The segment was written anew with these messages: their numbers, and where they are now.
+    pub(in crate::outbox) fn shrunk(&mut self, number: u32, kept: &[(u64, u32)]) {
+        self.segments.shrunk(number, kept);
     }
 
     fn ends_in(&self, segment: u32) -> Vec<Option<Note>> {

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use super::errors::Notice;
 use super::message::Message;
 use super::record::{Accept, DropReason, Range, Record};
-pub(super) use carry::{Carry, Finished, Note, records_of};
+pub(super) use carry::{Carry, Finished, Note, Sparse, records_of};
 use expiry::Expiry;
 pub(super) use keys::Key;
 use keys::Keys;
@@ -61,7 +61,7 @@ pub(super) enum Next {
     /// From memory.
     Ring { seq: u64, message: Message },
     /// To be read.
-    Disk { seq: u64, extent: Extent },
+    Disk { seq: u64 },
 }
 
 #[derive(Debug)]
@@ -235,6 +235,12 @@ impl Index {
         if self.place(extent, accept) {
             self.totals.accepted += 1;
         }
+    }
+
+    /// Where a message that is there lies on the disk now.
+    pub(super) fn extent(&self, seq: u64) -> Option<Extent> {
+        let (place, _) = self.segments.since(seq).next().filter(|(_, e)| e.seq == seq && e.state.is_live())?;
+        self.segments.extent(place)
     }
 
     /// The offered message is not durable; its number is spent.

@@ -77,7 +77,7 @@ impl Index {
     fn take_from_disk(&mut self, seq: u64, place: Place) -> Option<Next> {
         self.turn(place, State::Taken)?;
         self.taken.insert(seq, Taken::Disk { place, expires: None });
-        Some(Next::Disk { seq, extent: self.segments.extent(place)? })
+        Some(Next::Disk { seq })
     }
 
     /// Moves a message to another state; gives it as it was before.

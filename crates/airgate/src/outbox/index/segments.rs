@@ -1,6 +1,6 @@
 //! Where each kept message lies and what became of it: 12 bytes a message, in the order of the log.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::streams::StreamId;
 use crate::outbox::message::{PRIORITIES, PRIORITY_MAX};
@@ -64,11 +64,12 @@ pub(in crate::outbox) struct Extent {
     pub(in crate::outbox) len: u32,
 }
 
-/// A message's place in the index.
+/// A message's place in the index: it holds as long as the message lives, also when others around it are taken out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     segment: u32,
-    at: u32,
+    /// Its number, counted from the segment's base.
+    delta: u32,
 }
 
 /// What the index knows of one message.
@@ -160,9 +161,11 @@ struct Segment {
     number: u32,
     base: u64,
     entries: Vec<Packed>,
-    /// From which entry on which time of acceptance holds, in whole seconds (32 bits of them last until 2106).
+    /// From which number on (counted from the base) which time of acceptance holds, in whole seconds (32 bits of them last
+    /// until 2106).
     times: Vec<(u32, u32)>,
     live: u32,
+    live_bytes: u64,
     waiting: [u32; PRIORITIES],
     /// No message of this priority waits before this entry.
     cursor: [u32; PRIORITIES],
@@ -178,9 +181,14 @@ impl Segment {
         seq.checked_sub(self.base).and_then(|delta| u32::try_from(delta).ok()).filter(|delta| *delta <= low(DELTA_BITS))
     }
 
-    fn accepted_unix_s(&self, at: u32) -> u32 {
-        let mark = self.times.partition_point(|(from, _)| *from <= at).saturating_sub(1);
+    fn accepted_unix_s(&self, delta: u32) -> u32 {
+        let mark = self.times.partition_point(|(from, _)| *from <= delta).saturating_sub(1);
         self.times.get(mark).map_or(0, |(_, s)| *s)
+    }
+
+    /// Where in the list this number is.
+    fn position(&self, delta: u32) -> Option<usize> {
+        self.entries.binary_search_by_key(&delta, |e| e.delta()).ok()
     }
 
     fn count(&mut self, packed: Packed, sign: i32) {
@@ -191,6 +199,7 @@ impl Segment {
         }
         if packed.state().is_live() {
             self.live = self.live.saturating_add_signed(sign);
+            self.live_bytes = self.live_bytes.saturating_add_signed(i64::from(sign) * i64::from(packed.len()));
         }
     }
 }
@@ -220,6 +229,7 @@ impl Segments {
             entries: Vec::new(),
             times: Vec::new(),
             live: 0,
+            live_bytes: 0,
             waiting,
             cursor,
             first_live: 0,
@@ -231,21 +241,20 @@ impl Segments {
     pub(super) fn push(&mut self, entry: &Entry, accepted_unix_s: u32) -> Option<Place> {
         let segment = self.list.back_mut().filter(|_| entry.offset <= low(OFFSET_BITS))?;
         let delta = segment.delta(entry.seq)?;
-        let at = u32::try_from(segment.entries.len()).ok()?;
         let packed = Packed::of(delta, entry);
         segment.entries.push(packed);
         if segment.times.last().is_none_or(|(_, s)| s.abs_diff(accepted_unix_s) >= GRAIN_S) {
-            segment.times.push((at, accepted_unix_s));
+            segment.times.push((delta, accepted_unix_s));
         }
         segment.count(packed, 1);
-        let place = Place { segment: segment.number, at };
+        let place = Place { segment: segment.number, delta };
         self.total(packed, 1);
         Some(place)
     }
 
     pub(super) fn entry(&self, place: Place) -> Option<Entry> {
         let segment = self.list.get(self.position(place.segment)?)?;
-        Some(segment.entries.get(place.at as usize)?.unpack(segment.base))
+        Some(segment.entries.get(segment.position(place.delta)?)?.unpack(segment.base))
     }
 
     pub(super) fn extent(&self, place: Place) -> Option<Extent> {
@@ -257,7 +266,8 @@ impl Segments {
     pub(super) fn set(&mut self, place: Place, state: State) -> Option<Entry> {
         let position = self.position(place.segment)?;
         let segment = self.list.get_mut(position)?;
-        let slot = segment.entries.get_mut(place.at as usize)?;
+        let at = segment.position(place.delta)?;
+        let slot = segment.entries.get_mut(at)?;
         let before = *slot;
         slot.number = slot.number & low(STATE_SHIFT) | state.code() << STATE_SHIFT;
         let after = *slot;
@@ -266,7 +276,7 @@ impl Segments {
         if state == State::Waiting
             && let Some(cursor) = segment.cursor.get_mut(usize::from(after.priority()))
         {
-            *cursor = place.at.min(*cursor);
+            *cursor = u32::try_from(at).ok()?.min(*cursor);
         }
         let base = segment.base;
         self.total(before, -1);
@@ -285,8 +295,8 @@ impl Segments {
         let rest = segment.entries.get(*cursor as usize..)?;
         let ahead = rest.iter().position(|e| e.state() == State::Waiting && e.priority() == priority)?;
         *cursor += u32::try_from(ahead).ok()?;
-        let entry = segment.entries.get(*cursor as usize)?.unpack(segment.base);
-        Some((entry.seq, Place { segment: segment.number, at: *cursor }))
+        let delta = segment.entries.get(*cursor as usize)?.delta();
+        Some((segment.base + u64::from(delta), Place { segment: segment.number, delta }))
     }
 
     /// Whether a message of this priority waits.
@@ -311,8 +321,8 @@ impl Segments {
         for segment in self.list.iter().skip(start).take_while(|s| s.base <= last) {
             let from = segment.entries.partition_point(|e| segment.base + u64::from(e.delta()) < first);
             let to = segment.entries.partition_point(|e| segment.base + u64::from(e.delta()) <= last);
-            let at = (from..to).filter_map(|at| u32::try_from(at).ok());
-            places.extend(at.map(|at| Place { segment: segment.number, at }));
+            let found = segment.entries.get(from..to).into_iter().flatten();
+            places.extend(found.map(|e| Place { segment: segment.number, delta: e.delta() }));
         }
         places
     }
@@ -322,7 +332,7 @@ impl Segments {
         let segment = self.list.iter_mut().find(|s| s.live > 0)?;
         let rest = segment.entries.get(segment.first_live as usize..)?;
         segment.first_live += u32::try_from(rest.iter().position(|e| e.state().is_live())?).ok()?;
-        Some(segment.accepted_unix_s(segment.first_live))
+        Some(segment.accepted_unix_s(segment.entries.get(segment.first_live as usize)?.delta()))
     }
 
     /// The oldest segment, other than the newest, in which nothing is live.
@@ -368,7 +378,7 @@ impl Segments {
     /// When a message was accepted, in seconds since 1970, at most [`GRAIN_S`] off.
     pub(super) fn accepted_unix_s(&self, place: Place) -> Option<u32> {
         let segment = self.list.get(self.position(place.segment)?)?;
-        Some(segment.accepted_unix_s(place.at))
+        Some(segment.accepted_unix_s(place.delta))
     }
 
     /// The oldest message that waits, whatever its priority.
@@ -381,12 +391,42 @@ impl Segments {
         let start = self.list.partition_point(|s| s.base <= seq).saturating_sub(1);
         self.list.iter().skip(start).flat_map(move |segment| {
             let from = segment.entries.partition_point(|e| segment.base + u64::from(e.delta()) < seq);
-            let rest = segment.entries.iter().enumerate().skip(from);
-            rest.filter_map(|(at, e)| {
-                let place = Place { segment: segment.number, at: u32::try_from(at).ok()? };
-                Some((place, e.unpack(segment.base)))
-            })
+            let rest = segment.entries.iter().skip(from);
+            rest.map(|e| (Place { segment: segment.number, delta: e.delta() }, e.unpack(segment.base)))
         })
+    }
+
+    /// The sealed segment in which the most is of no more use, if that is at least half of its file: see `sizes`.
+    pub(super) fn sparsest(&self, sizes: &BTreeMap<u32, u32>) -> Option<u32> {
+        let sealed = self.list.len().saturating_sub(1);
+        let wasted = |s: &Segment| {
+            let size = u64::from(sizes.get(&s.number).copied()?);
+            size.checked_sub(s.live_bytes).filter(|wasted| s.live > 0 && *wasted >= s.live_bytes.max(size / 2))
+        };
+        let sparse = self.list.iter().take(sealed).filter_map(|s| Some((wasted(s)?, s.number)));
+        sparse.max().map(|(_, number)| number)
+    }
+
+    /// The segment's file holds only these messages any more, in this order: their numbers, and where they are now.
+    pub(super) fn shrunk(&mut self, number: u32, kept: &[(u64, u32)]) {
+        let Some(segment) = self.position(number).and_then(|at| self.list.get_mut(at)) else { return };
+        let (base, mut kept) = (segment.base, kept.iter().peekable());
+        let times = std::mem::take(&mut segment.times);
+        let (mut time, mut marks) = (0, times.iter().peekable());
+        segment.entries.retain_mut(|e| {
+            while let Some((_, s)) = marks.next_if(|(from, _)| *from <= e.delta()) {
+                time = *s;
+            }
+            let Some((_, offset)) = kept.next_if(|(seq, _)| *seq == base + u64::from(e.delta())) else { return false };
+            if segment.times.last().is_none_or(|(_, s)| *s != time) {
+                segment.times.push((e.delta(), time));
+            }
+            e.spot = e.spot & !low(OFFSET_BITS) | offset & low(OFFSET_BITS);
+            true
+        });
+        segment.entries.shrink_to_fit();
+        segment.times.shrink_to_fit();
+        (segment.cursor, segment.first_live) = ([0; PRIORITIES], 0);
     }
 
     pub(super) fn number_at(place: Place) -> u32 {

@@ -32,6 +32,8 @@ pub(super) struct House {
 fn options(clock: &Arc<TestClock>) -> Options {
     Options {
         segment_bytes: 900,
+        // Files of some three segments ask for compaction.
+        max_bytes: 2_500,
         window: 4,
         settled_keys: 8,
         settle_delay: Duration::from_secs(3600),
@@ -58,6 +60,7 @@ impl House {
             segment_bytes: options.segment_bytes,
             salt: recover::salt,
             unsynced: false,
+            sizes: found.sizes,
         };
         let mut writer = Writer {
             log,
@@ -68,6 +71,7 @@ impl House {
             notes_due: None,
             space: Space::default(),
             anchored: None,
+            compact_from: None,
         };
         writer.keep_time();
         let room = Arc::new(Semaphore::new(1 << 20));
@@ -95,8 +99,9 @@ impl House {
     pub(super) fn take(&self) -> Option<(u64, Message)> {
         let next = self.shared.with(|state, _| {
             let next = state.index.take()?;
-            let Next::Disk { seq, extent } = next else { panic!("nothing is in memory") };
-            Some((seq, extent, state.salts[&extent.segment]))
+            let Next::Disk { seq } = next else { panic!("nothing is in memory") };
+            let (extent, salt) = state.extent(seq).expect("it is there");
+            Some((seq, extent, salt))
         });
         let (seq, extent, salt) = next?;
         let path = PathBuf::from("/outbox").join(file_name(extent.segment));

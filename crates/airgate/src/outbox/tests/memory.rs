@@ -1,7 +1,7 @@
 //! A disk in memory that remembers every write, and what it holds when the power goes at any moment.
 //!
 //! Of a file, what an fsync covered is there. Later writes are there sector by sector, in any order, whole, not at all or
-//! as garbage, and the file's length is anything between. Names (created, removed) are there in the order in which they
+//! as garbage, and the file's length is anything between. Names (created, renamed, removed) are there in the order in which they
 //! were changed, up to any point after the last fsync of the directory, as journalling file systems do it.
 
 use std::collections::BTreeMap;
@@ -42,6 +42,7 @@ enum Op {
     Cut { name: String, len: usize },
     Sync(String),
     Remove(String),
+    Rename(String, String),
     Replace(String, Vec<u8>),
     SyncDir,
 }
@@ -78,6 +79,11 @@ impl Disk {
         self.0.lock().unwrap().log.len()
     }
 
+    /// Files put in the place of others so far.
+    pub(super) fn renames(&self) -> usize {
+        self.0.lock().unwrap().log.iter().filter(|op| matches!(op, Op::Rename(..))).count()
+    }
+
     pub(super) fn fail_next(&self, trouble: Trouble) {
         self.0.lock().unwrap().trouble = Some(trouble);
     }
@@ -97,7 +103,7 @@ impl Disk {
         let log = &inner.log[..calls];
         let durable = log.iter().rposition(|op| matches!(op, Op::SyncDir)).unwrap_or(0);
         let names: Vec<usize> =
-            (durable..calls).filter(|at| matches!(log[*at], Op::Create(_) | Op::Remove(_))).collect();
+            (durable..calls).filter(|at| matches!(log[*at], Op::Create(_) | Op::Remove(_) | Op::Rename(..))).collect();
         let kept = dice.roll(names.len() as u64 + 1) as usize;
         let lost = names.get(kept).copied().unwrap_or(calls);
         let mut content = Content::new();
@@ -105,6 +111,10 @@ impl Disk {
             match op {
                 Op::Create(name) if at < lost => drop(content.insert(name.clone(), file_after(log, name, dice))),
                 Op::Remove(name) if at < lost => drop(content.remove(name)),
+                Op::Rename(from, to) if at < lost => {
+                    content.remove(from);
+                    content.insert(to.clone(), file_after(&log[..at], from, dice));
+                }
                 Op::Replace(name, _) => drop(content.insert(name.clone(), file_after(log, name, dice))),
                 _ => {}
             }
@@ -228,10 +238,11 @@ impl Files for Disk {
         Ok(())
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        self.read(from, u64::MAX, &mut bytes)?;
-        self.remove(from)?;
-        self.replace(to, &bytes)
+        let (mut inner, from, to) = (self.0.lock().unwrap(), name_of(from), name_of(to));
+        let bytes = inner.content.remove(&from).ok_or(io::ErrorKind::NotFound)?;
+        inner.content.insert(to.clone(), bytes);
+        inner.log.push(Op::Rename(from, to));
+        Ok(())
     }
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         self.0.lock().unwrap().log.push(Op::SyncDir);

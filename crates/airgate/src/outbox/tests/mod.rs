@@ -2,6 +2,7 @@
 
 mod bounds;
 mod browse;
+mod compact;
 mod crash;
 mod disk;
 mod flow;

@@ -18,11 +18,12 @@ struct Fate {
 fn power_cut_between_any_two_writes_loses_nothing_that_was_accepted_and_never_prevents_a_start() {
     // [outbox-1] [outbox-7] [outbox-9]
     let clock = Arc::new(TestClock::default());
-    let (mut cuts, mut checked) = (0, 0);
+    let (mut cuts, mut checked, mut compacted) = (0, 0, 0);
     for seed in 0..16 {
         let mut dice = Dice::new(seed);
         let (disk, mut fates) = run(&clock, &mut dice);
         fates.retain(|(_, fate)| fate.accepted < usize::MAX);
+        compacted += disk.renames();
         for calls in 0..=disk.len() {
             for _ in 0..3 {
                 let cut = disk.after_power_cut(calls, &mut dice);
@@ -43,10 +44,10 @@ fn power_cut_between_any_two_writes_loses_nothing_that_was_accepted_and_never_pr
             }
         }
     }
-    assert!(cuts > 5_000 && checked > 10_000, "{cuts} cuts, {checked} messages looked for");
+    assert!(cuts > 5_000 && checked > 10_000 && compacted > 10, "{cuts} cuts, {checked} looked for, {compacted}");
 }
 
-/// Accepts, sends, settles, fails now and then, rotates and deletes.
+/// Accepts, sends, settles, fails now and then, rotates, compacts and deletes.
 fn run(clock: &Arc<TestClock>, dice: &mut Dice) -> (Disk, Vec<(u64, Fate)>) {
     let disk = Disk::default();
     let mut house = House::open(disk.clone(), clock);
