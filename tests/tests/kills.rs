@@ -46,6 +46,14 @@ fn sigkill_at_any_moment_loses_nothing_that_was_accepted() {
             program.ask_ok(json!({"op": "publish", "topic": topic, "payload": payload, "priority": priority}));
             accepted[stream].push(payload);
         }
+        // Some whose answer nobody waits for, so that it dies also while it writes.
+        for n in 0..3 {
+            let (topic, priority) = STREAMS[n];
+            let publish =
+                json!({"id": n, "op": "publish", "topic": topic, "payload": "unanswered", "priority": priority});
+            program.send_raw(format!("{publish}\n").as_bytes());
+        }
+        std::thread::sleep(Duration::from_micros((dice(&mut seed) * 15_000.0) as u64));
         house.kill_daemon();
         house.start_daemon();
     }
@@ -86,23 +94,33 @@ fn sigkill_at_any_moment_loses_nothing_that_was_accepted() {
 fn sigkill_while_the_bound_drops_and_compacts_keeps_what_may_not_be_dropped() {
     let kills: usize = std::env::var("KILLS").ok().and_then(|n| n.parse().ok()).unwrap_or(200) / 4;
     const MAX_BYTES: u64 = 64 << 10;
-    let outbox = "segment_bytes = \"4 KiB\"\nmax_bytes = \"64 KiB\"\nwhen_full = \"drop_oldest\"";
+    const BURST: usize = 64;
+    let outbox = "commit_window_ms = 0\nsegment_bytes = \"4 KiB\"\nmax_bytes = \"64 KiB\"\nwhen_full = \"drop_oldest\"";
     let mut house = House::with(Setup { outbox, log: "warn", ..Setup::default() });
     house.kill_modem();
     let (mut urgent, mut seed, mut compacted) = (Vec::new(), 815, HashSet::new());
     for kill in 0..kills {
         let mut program = Door::open(&house.socket());
-        let until = Instant::now() + Duration::from_millis((dice(&mut seed) * 200.0) as u64);
-        let mut number = 0;
-        while Instant::now() < until {
-            // A few that are never dropped, since they are less than the bound together, keep the files of many that are.
-            let is_urgent = number % 8 == 0 && urgent.len() < 300;
-            let (priority, payload) =
-                if is_urgent { (9, format!("{kill}/{number}")) } else { (4, format!("{number}{}", "x".repeat(700))) };
-            program.ask_ok(json!({"op": "publish", "topic": "user/a", "payload": payload, "priority": priority}));
-            urgent.extend(is_urgent.then_some(payload));
-            number += 1;
-        }
+        // A few that are never dropped, since they are less than the bound together, keep the files of many that are.
+        let offered: Vec<_> = (0..BURST)
+            .map(|n| match n % 8 == 0 && urgent.len() < 300 {
+                true => (9, format!("{kill}/{n}")),
+                false => (4, format!("{kill}/{n}{}", "x".repeat(500))),
+            })
+            .collect();
+        let lines = offered.iter().enumerate().map(|(n, (priority, payload))| {
+            json!({"id": n, "op": "publish", "topic": "user/a", "payload": payload, "priority": priority}).to_string()
+                + "\n"
+        });
+        program.send_raw(lines.collect::<String>().as_bytes());
+        let answered = (dice(&mut seed) * BURST as f64) as usize;
+        let accepted: HashSet<u64> = (0..answered)
+            .map(|_| program.read())
+            .inspect(|answer| assert_eq!(answer["ok"], true, "{answer}"))
+            .map(|answer| answer["id"].as_u64().unwrap())
+            .collect();
+        let kept = (0..).zip(offered).filter(|(n, (priority, _))| *priority == 9 && accepted.contains(n));
+        urgent.extend(kept.map(|(_, (_, payload))| payload));
         house.kill_daemon();
         compacted.extend(small_files(&house.path("outbox")));
         house.start_daemon();

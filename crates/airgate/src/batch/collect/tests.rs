@@ -130,6 +130,16 @@ fn a_refused_batch_is_taken_apart_and_later_ones_are_not() {
     assert_eq!(batches.push(0, message(3, "array/a", "3")), []);
 }
 
+#[test]
+fn thirty_two_readings_together_cost_less_than_a_quarter_of_what_they_cost_one_by_one() {
+    let (mut batches, air) = (Batches::new(policies(32, 4_096), 4_096), crate::budget::Air { tls: true });
+    let cost = |load: &Load| air.publish(load.topic.len(), load.payload.len(), 1).bytes();
+    let readings = |topic: &'static str| (0..64).map(move |seq| message(seq, topic, "{\"at\":1795000000,\"t\":21.5}"));
+    let single: u64 = readings("plain/readings").flat_map(|one| batches.push(0, one)).map(|load| cost(&load)).sum();
+    let joined: u64 = readings("array/readings").flat_map(|one| batches.push(0, one)).map(|load| cost(&load)).sum();
+    assert!(joined * 4 < single, "{joined} of {single} bytes");
+}
+
 proptest! {
     /// [batch-1] [batch-2] [batch-3]
     #[test]
