@@ -47,8 +47,7 @@ fn sigkill_at_any_moment_loses_nothing_that_was_accepted() {
             accepted[stream].push(payload);
         }
         // Some whose answer nobody waits for, so that it dies also while it writes.
-        for n in 0..3 {
-            let (topic, priority) = STREAMS[n];
+        for (n, (topic, priority)) in STREAMS.iter().enumerate() {
             let publish =
                 json!({"id": n, "op": "publish", "topic": topic, "payload": "unanswered", "priority": priority});
             program.send_raw(format!("{publish}\n").as_bytes());
@@ -68,20 +67,10 @@ fn sigkill_at_any_moment_loses_nothing_that_was_accepted() {
         let first_seen: Vec<usize> =
             known.iter().copied().filter(|at| !std::mem::replace(&mut seen[*at], true)).collect();
         assert!(first_seen.into_iter().eq(0..accepted.len()), "the order on {topic} is kept");
+        let unanswered = received.iter().filter(|payload| *payload == "unanswered").count();
+        assert_eq!(known.len() + unanswered, received.len(), "on {topic} all arrives as it was published");
         (arrived, twice) = (arrived + received.len(), twice + known.len() - accepted.len());
     }
-<<<<<<< HEAD
-    for payload in &received {
-        let mut number = payload.split(&['/', ' '][..]).map_while(|number| number.parse().ok());
-        let whole = number.next().zip(number.next()).map(|(kill, count)| self::payload(kill, count));
-        assert_eq!(whole.as_ref(), Some(payload), "it arrives as it was accepted");
-    }
-    // One that was on its way to the disk when the daemon died may have been kept without anybody having been told.
-    first_seen.retain(|payload| accepted.iter().any(|a| a == payload));
-    assert!(first_seen.iter().eq(accepted.iter()), "order is kept");
-    let twice = received.len() - seen.len();
-=======
->>>>>>> 8c76311 (Compact almost finished segments when a bound asks for it; kill while rotating and compacting)
     assert!(twice <= IN_FLIGHT * kills, "{twice} came twice in {kills} kills");
     let accepted: usize = accepted.iter().map(Vec::len).sum();
     println!(
@@ -139,7 +128,8 @@ fn sigkill_while_the_bound_drops_and_compacts_keeps_what_may_not_be_dropped() {
     );
     let taken: u64 =
         std::fs::read_dir(house.path("outbox")).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
-    assert!(taken <= 2 * MAX_BYTES + 2 * 4_096, "the files take {taken} bytes");
+    // A burst is one group, and a group may make a file longer than it should be.
+    assert!(taken <= 2 * (MAX_BYTES + BURST as u64 * 700), "the files take {taken} bytes");
     assert!(!compacted.is_empty(), "nothing was compacted");
     println!(
         "{kills} kills: {} that may not be dropped, 0 lost, {} files compacted, {taken} bytes",
