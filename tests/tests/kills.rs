@@ -92,7 +92,7 @@ fn sigkill_while_the_bound_drops_and_compacts_keeps_what_may_not_be_dropped() {
         let mut program = Door::open(&house.socket());
         // A few that are never dropped, since they are less than the bound together, keep the files of many that are.
         let offered: Vec<_> = (0..BURST)
-            .map(|n| match n % 8 == 0 && urgent.len() < 300 {
+            .map(|n| match n % 8 == 0 && urgent.len() < 120 {
                 true => (9, format!("{kill}/{n}")),
                 false => (4, format!("{kill}/{n}{}", "x".repeat(500))),
             })
