@@ -100,7 +100,7 @@ mod tests {
     use std::path::Path;
 
     fn route(from: &str, priority: u8) -> Route {
-        Route { from: from.into(), to: None, qos: None, priority: Some(priority), ttl: None }
+        Route { from: from.into(), to: None, qos: None, priority: Some(priority), ttl: None, batch: None }
     }
 
     fn app(user: &str, publish: &[&str]) -> App {

@@ -249,7 +249,8 @@ fn a_right_that_is_withdrawn_ends_durable_subscriptions_whether_their_program_is
 
 #[tokio::test]
 async fn routes_that_change_count_from_the_next_message_on() {
-    let route = |priority| Route { from: "#".into(), to: None, qos: None, priority: Some(priority), ttl: None };
+    let route =
+        |priority| Route { from: "#".into(), to: None, qos: None, priority: Some(priority), ttl: None, batch: None };
     let (router, _ends) = start(vec![route(1)], pulse());
     let door = router.clone();
     assert_eq!(up(door.outgoing(Publish::new("a", "x"), 1, 0)).priority, 1);
