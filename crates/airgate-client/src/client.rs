@@ -3,7 +3,7 @@
 use crate::confirmation::{self, Confirmation, Teller};
 use crate::connection::{self, Call};
 use crate::{Error, Events};
-use airgate_proto::{Answer, Ask, Done, Hello, Op, Publish, Selection};
+use airgate_proto::{Answer, Ask, Done, Hello, Op, Publish, Selection, Use};
 use serde_json::Value;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -30,6 +30,17 @@ pub struct Accepted {
     pub seq: u64,
     /// Its `key` had been accepted before; nothing was stored, the number is the earlier one's.
     pub duplicate: bool,
+}
+
+/// Whether somebody may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether.
+    pub may: bool,
+    /// Whether and why, for a person.
+    pub what: String,
+    /// What would let it; empty when it may.
+    pub hint: String,
 }
 
 impl Client {
@@ -206,6 +217,18 @@ impl Client {
     pub async fn time(&self) -> Result<Value, Error> {
         let data = self.call(Op::Time).await?.data;
         data.ok_or_else(|| Error::Protocol("an answer to `time` without data".into()))
+    }
+
+    /// Whether this user may do so, why, and what would let it. Nothing is published or subscribed to.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `bad_topic` or `bad_filter`; [`Error::Closed`], [`Error::Protocol`].
+    pub async fn may(&self, what: Use) -> Result<Verdict, Error> {
+        let data = self.call(Op::May(what)).await?.data.unwrap_or_default();
+        let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let may = data.get("may").and_then(Value::as_bool);
+        let may = may.ok_or_else(|| Error::Protocol("an answer to `may` without `may`".into()))?;
+        Ok(Verdict { may, what: text("what"), hint: text("hint") })
     }
 
     /// Waits for a sign of life.

@@ -36,9 +36,9 @@ mod reconnecting;
 
 pub use airgate_proto::{
     Answer, Ask, Call, Code, Device, DeviceSecret, Dropped, Event, Hello, Link, LinkState, Message, Priority, Publish,
-    Qos, Selection, topic,
+    Qos, Selection, Use, topic,
 };
-pub use client::{Accepted, Client, DEFAULT_SOCKET, Submitted};
+pub use client::{Accepted, Client, DEFAULT_SOCKET, Submitted, Verdict};
 pub use confirmation::Confirmation;
 pub use error::Error;
 pub use events::{EVENT_QUEUE, Events};

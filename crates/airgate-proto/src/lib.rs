@@ -18,7 +18,7 @@
 //! let refusal = parse_line(br#"{"id":8,"op":"publsh"}"#).unwrap_err();
 //! assert_eq!(refusal.hint, "did you mean `publish`? The operations are: publish, subscribe, unsubscribe, status, ping, at, property, \
 //!     event, call, answer, shadow, time, ota_version, ota_progress, device_add, device_login, device_logout, \
-//!     device_register, device_delete, device_list, outbox_list, outbox_drop, metrics, history, log");
+//!     device_register, device_delete, device_list, outbox_list, outbox_drop, metrics, history, log, may");
 //! ```
 #![forbid(unsafe_code)]
 
@@ -47,7 +47,7 @@ pub use id::{BadId, Id};
 pub use line::{LineBuffer, LineTooLong};
 pub use parse::parse_line;
 pub use reply::{Done, Refusal, Reply};
-pub use request::{Op, Priority, Publish, Qos, Request};
+pub use request::{Op, Priority, Publish, Qos, Request, Use};
 pub use waiting::Selection;
 
 /// The version of the protocol that the daemon tells in its hello.

@@ -4,7 +4,7 @@ use crate::fields::{Fields, refuse, shown};
 use crate::limits::{
     DEFAULT_PRIORITY, MAX_AT_BYTES, MAX_DURABLE_BYTES, MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY,
 };
-use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, body, parse_ask, suggest, topic, waiting};
+use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, Use, body, parse_ask, suggest, topic, waiting};
 use std::num::NonZeroU32;
 
 /// Reads one line, terminator removed.
@@ -47,6 +47,7 @@ fn read_op(fields: &Fields<'_>) -> Result<Op, Refusal> {
         "unsubscribe" => read_subscription(fields, &name).map(|(filter, durable)| Op::Unsubscribe { filter, durable }),
         "status" => fields.only(&name, &["id", "op"]).map(|()| Op::Status),
         "ping" => fields.only(&name, &["id", "op"]).map(|()| Op::Ping),
+        "may" => read_use(fields).map(Op::May),
         "metrics" => fields.only(&name, &["id", "op"]).map(|()| Op::Metrics),
         "history" => fields.only(&name, &["id", "op"]).map(|()| Op::History),
         "log" => read_log(fields),
@@ -63,14 +64,7 @@ fn read_publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
         "publish",
         &["id", "op", "topic", "payload", "payload_b64", "qos", "priority", "ttl_s", "confirm", "key"],
     )?;
-    let topic = fields.required_text("publish", "topic")?;
-    topic::validate_name(&topic).map_err(|e| {
-        refuse(
-            Code::BadTopic,
-            format!("`{}` is not a topic: {e}", shown(&topic)),
-            "publish to a topic such as `user/update`",
-        )
-    })?;
+    let topic = name(fields.required_text("publish", "topic")?)?;
     let qos = match fields.whole("qos", 0, 1)? {
         Some(0) => Qos::AtMostOnce,
         _ => Qos::AtLeastOnce,
@@ -110,11 +104,7 @@ pub(crate) fn read_payload(op: &str, fields: &Fields<'_>) -> Result<Vec<u8>, Ref
 
 fn read_subscription(fields: &Fields<'_>, op: &str) -> Result<(String, Option<String>), Refusal> {
     fields.only(op, &["id", "op", "filter", "durable"])?;
-    let filter = fields.required_text(op, "filter")?;
-    topic::validate_filter(&filter).map_err(|e| {
-        let hint = "use a filter such as `user/get`, `user/+` or `user/#`";
-        refuse(Code::BadFilter, format!("`{}` is not a filter: {e}", shown(&filter)), hint)
-    })?;
+    let filter = filter(fields.required_text(op, "filter")?)?;
     let durable = bounded(fields, "durable", MAX_DURABLE_BYTES)?;
     match &durable {
         Some(name) if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) => Err(refuse(
@@ -123,6 +113,38 @@ fn read_subscription(fields: &Fields<'_>, op: &str) -> Result<(String, Option<St
             "use letters, digits, `.`, `_` and `-`",
         )),
         _ => Ok((filter, durable)),
+    }
+}
+
+fn read_use(fields: &Fields<'_>) -> Result<Use, Refusal> {
+    fields.only("may", &["id", "op", "publish", "subscribe"])?;
+    match (fields.text("publish")?, fields.text("subscribe")?) {
+        (Some(topic), None) => name(topic).map(Use::Publish),
+        (None, Some(filter)) => self::filter(filter).map(Use::Subscribe),
+        _ => {
+            let hint = "give exactly one of `publish` (a topic) and `subscribe` (a filter)";
+            Err(refuse(Code::BadField, "`may` asks for one thing", hint))
+        }
+    }
+}
+
+fn name(topic: String) -> Result<String, Refusal> {
+    match topic::validate_name(&topic) {
+        Ok(()) => Ok(topic),
+        Err(error) => {
+            let hint = "publish to a topic such as `user/update`";
+            Err(refuse(Code::BadTopic, format!("`{}` is not a topic: {error}", shown(&topic)), hint))
+        }
+    }
+}
+
+fn filter(filter: String) -> Result<String, Refusal> {
+    match topic::validate_filter(&filter) {
+        Ok(()) => Ok(filter),
+        Err(error) => {
+            let hint = "use a filter such as `user/get`, `user/+` or `user/#`";
+            Err(refuse(Code::BadFilter, format!("`{}` is not a filter: {error}", shown(&filter)), hint))
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub struct Done {
     pub status: Option<Value>,
     /// `at`: the module's lines.
     pub lines: Option<Vec<String>>,
-    /// `call` and its kin: the cloud's data. `time`: the time. `metrics`: the text. `history`, `log`: what was asked for.
+    /// `call` and its kin: the cloud's data. `time`: the time. `metrics`: the text. `history`, `log`, `may`: what was asked for.
     pub data: Option<Value>,
 }
 

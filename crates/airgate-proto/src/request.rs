@@ -68,6 +68,8 @@ pub enum Op {
     Metrics,
     /// The last 30 days, hour by hour.
     History,
+    /// Whether I may use a topic, and why.
+    May(Use),
     /// The daemon's newest log lines; operators only.
     Log {
         /// Only those with a higher number: to go on where the last answer ended.
@@ -77,7 +79,7 @@ pub enum Op {
 
 impl Op {
     /// The spellings on the line. Some are another way of writing a publication or a call.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 26] = [
         "publish",
         "subscribe",
         "unsubscribe",
@@ -103,6 +105,7 @@ impl Op {
         "metrics",
         "history",
         "log",
+        "may",
     ];
 
     /// The spelling of this one.
@@ -123,8 +126,18 @@ impl Op {
             Self::Metrics => "metrics",
             Self::History => "history",
             Self::Log { .. } => "log",
+            Self::May(_) => "may",
         }
     }
+}
+
+/// What a program may want to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Use {
+    /// Publish to this topic.
+    Publish(String),
+    /// Subscribe with this filter.
+    Subscribe(String),
 }
 
 /// A message to be accepted.
@@ -264,6 +277,8 @@ impl Serialize for Request {
             }
             Op::OutboxDrop(selection) => selection.write(&mut map)?,
             Op::Log { after } => map.serialize_entry("after", after)?,
+            Op::May(Use::Publish(topic)) => map.serialize_entry("publish", topic)?,
+            Op::May(Use::Subscribe(filter)) => map.serialize_entry("subscribe", filter)?,
             Op::Status | Op::Ping | Op::Time | Op::Metrics | Op::History => {}
         }
         map.end()

@@ -3,7 +3,7 @@
 
 use airgate_proto::topic::{matches, validate_filter, validate_name};
 use airgate_proto::{
-    Answer, Ask, Device, DeviceSecret, Id, LineBuffer, Op, Priority, Publish, Qos, Request, parse_line,
+    Answer, Ask, Device, DeviceSecret, Id, LineBuffer, Op, Priority, Publish, Qos, Request, Use, parse_line,
     parse_server_line,
 };
 use proptest::prelude::*;
@@ -66,6 +66,8 @@ fn op() -> impl Strategy<Value = Op> {
         Just(Op::Ping),
         "AT\\PC{0,50}".prop_map(|command| Op::At { command }),
         Just(Op::Time),
+        "[a-z]{1,9}(/[a-z]{1,9})?".prop_map(|topic| Op::May(Use::Publish(topic))),
+        "[a-z]{1,9}(/#)?".prop_map(|filter| Op::May(Use::Subscribe(filter))),
         ask().prop_map(Op::Ask),
         ("[0-9]{1,9}", any::<Vec<u8>>()).prop_map(|(call, bytes)| Op::Answer { call, answer: Answer::Payload(bytes) }),
         ("[0-9]{1,9}", 0u32..=110_000).prop_map(|(call, code)| Op::Answer {

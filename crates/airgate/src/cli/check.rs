@@ -4,7 +4,7 @@ use super::fail::Fail;
 use super::rights::{self, Questions};
 use crate::check::bundle::Bundle;
 use crate::check::{self, Report, Rung, Stop};
-use crate::config::{self, Loaded, Local};
+use crate::config::{self, Loaded};
 use airgate_client::Client;
 use serde_json::Value;
 use std::fs::File;
@@ -39,7 +39,7 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     // Who may not come in may mostly not read the configuration either.
     if let Err(errors) = &loaded
         && errors.iter().any(|error| error.code() == "config_unreadable")
-        && let Some(shut) = rights::shut_out(&Local::default())
+        && let Some(shut) = rights::shut_out(&args.questions.local())
     {
         return Err(Fail::refused(&shut.what, &shut.hint));
     }

@@ -1,10 +1,13 @@
 //! `airgate check --publish TOPIC --subscribe FILTER`: why a user may or may not.
 
 use super::fail::Fail;
-use crate::check::rights::{self, Answer, Socket, User};
-use crate::config::{Config, ConfigError, DEFAULT_PATH, Loaded, Local};
+use super::{Socket, block_on};
+use crate::check::rights::{self, User};
+use crate::config::{ConfigError, DEFAULT_PATH, Loaded, Local};
 use crate::local::Accounts;
 use crate::local::rights::{Rights, Use};
+use crate::local::why::{Answer, why};
+use airgate_client::{Client, Verdict};
 use serde_json::json;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -21,11 +24,23 @@ pub(super) struct Questions {
     /// The user that this is about, by name or number; without it, whoever asks.
     #[arg(long, value_name = "USER")]
     user: Option<String>,
+    /// Asked when the configuration is not for this user to read.
+    #[command(flatten)]
+    socket: Socket,
 }
 
 impl Questions {
     pub(super) fn any(&self) -> bool {
-        !self.publish.is_empty() || !self.subscribe.is_empty() || self.user.is_some()
+        !self.is_empty() || self.user.is_some()
+    }
+
+    /// Where the doors are when there is no configuration to say it.
+    pub(super) fn local(&self) -> Local {
+        Local { socket: self.socket.socket.clone(), ..Local::default() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.publish.is_empty() && self.subscribe.is_empty()
     }
 
     fn each(&self) -> impl Iterator<Item = (Use, &String)> {
@@ -41,18 +56,18 @@ pub(super) fn main(questions: &Questions, loaded: Result<&Loaded, &[ConfigError]
         Some(name) => somebody(&accounts, name)?,
         None => myself(&accounts),
     };
-    let default = Local::default();
-    let mut answers: Vec<_> =
-        door(&user, &accounts, loaded.map_or(&default, |loaded| &loaded.config.local)).into_iter().collect();
-    match loaded {
-        Ok(Loaded { config, files, .. }) => {
-            let rights = rights_of(config, &accounts);
-            let file = files.first().map_or(Path::new(DEFAULT_PATH), |file| file.as_path());
-            answers.extend(questions.each().map(|(what, topic)| rights::topic(&user, &rights, what, topic, file)));
-        }
-        // Whoever may not come in may not read the configuration either.
-        Err(errors) if answers.iter().all(|answer| answer.ok) => return Err(Fail::config(errors)),
-        Err(_) => {}
+    let named = questions.local();
+    let local = loaded.map_or(&named, |loaded| &loaded.config.local);
+    let mut answers: Vec<_> = door(&user, &accounts, local).into_iter().collect();
+    if answers.iter().all(|answer| answer.ok) {
+        answers.extend(match loaded {
+            Ok(loaded) => from_configuration(questions, &user, loaded, &accounts),
+            // The configuration bears secrets: who is not to read it asks the daemon, about itself alone.
+            Err(errors) if questions.user.is_none() && !questions.is_empty() => {
+                from_daemon(questions, local).map_err(|_| Fail::config(errors))?
+            }
+            Err(errors) => return Err(Fail::config(errors)),
+        });
     }
     show(&answers, as_json);
     match answers.into_iter().find(|answer| !answer.ok) {
@@ -61,21 +76,40 @@ pub(super) fn main(questions: &Questions, loaded: Result<&Loaded, &[ConfigError]
     }
 }
 
+fn from_configuration(questions: &Questions, user: &User, loaded: &Loaded, accounts: &Accounts) -> Vec<Answer> {
+    let rights = Rights::new(&loaded.config.apps, |name| accounts.user(name), |name| accounts.group(name));
+    let file = loaded.files.first().map_or(Path::new(DEFAULT_PATH), |file| file.as_path());
+    questions.each().map(|(what, topic)| why(&user.name, &user.caller, &rights, what, topic, file)).collect()
+}
+
+fn from_daemon(questions: &Questions, local: &Local) -> Result<Vec<Answer>, Fail> {
+    block_on(async {
+        let (client, _) = Client::connect(&local.socket).await?;
+        let mut answers = Vec::new();
+        for (what, topic) in questions.each() {
+            let what = match what {
+                Use::Publish => airgate_client::Use::Publish(topic.clone()),
+                Use::Subscribe => airgate_client::Use::Subscribe(topic.clone()),
+            };
+            let Verdict { may, what, hint } = client.may(what).await?;
+            answers.push(Answer { ok: may, what, hint });
+        }
+        Ok(answers)
+    })
+}
+
 /// What a user who cannot connect is to do; `None` when it is something else.
 pub(super) fn shut_out(local: &Local) -> Option<Answer> {
     let accounts = Accounts::read();
     door(&myself(&accounts), &accounts, local).filter(|answer| !answer.ok)
 }
 
-fn rights_of(config: &Config, accounts: &Accounts) -> Rights {
-    Rights::new(&config.apps, |name| accounts.user(name), |name| accounts.group(name))
-}
-
 fn door(user: &User, accounts: &Accounts, local: &Local) -> Option<Answer> {
     // Without a daemon there is no door to be shut.
     let file = std::fs::metadata(&local.socket).ok()?;
     let group = accounts.group_name(file.gid());
-    let socket = Socket { path: &local.socket, uid: file.uid(), gid: file.gid(), group: &group, mode: file.mode() };
+    let socket =
+        rights::Socket { path: &local.socket, uid: file.uid(), gid: file.gid(), group: &group, mode: file.mode() };
     Some(rights::door(user, socket))
 }
 

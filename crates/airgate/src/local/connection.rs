@@ -4,13 +4,16 @@
 //! * [local-2] A program that sends without reading is not read from any more, once it has enough unread.
 //! * [local-3] A confirmation is only lost with the connection: whoever wants more asks with a `key`.
 
-use super::Door;
 use super::cloud::Calls;
 use super::publish::{Way, not_accepted};
-use super::rights::Caller;
+use super::rights::{Caller, Use};
+use super::why::{Answer, why};
+use super::{Accounts, Door};
+use crate::config::DEFAULT_PATH;
 use crate::outbox::{Accepted, Notice};
 use crate::router::{Account, DurableId, Hears, Item, Mailbox, Name, ProgramId, Taken};
 use crate::status::DAEMON;
+use airgate_proto as proto;
 use airgate_proto::{
     Code, Done, Dropped, Event, Hello, Id, LineBuffer, LineTooLong, Op, Publish, Qos, Refusal, Reply, Request, VERSION,
     parse_line,
@@ -18,8 +21,10 @@ use airgate_proto::{
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -234,6 +239,7 @@ impl Connection {
             Op::Log { after } => self.log(id, after),
             Op::Ask(ask) => self.ask(id, ask),
             Op::Answer { call, answer } => self.give_answer(id, call, answer),
+            Op::May(what) => self.may(id, &what),
             Op::Time => self.reply(&Reply::Ok(Done { data: Some(self.door.status.time()), ..Done::new(id) })),
         }
     }
@@ -334,6 +340,18 @@ impl Connection {
             let data = Some(crate::service::recent::after(after));
             self.reply(&Reply::Ok(Done { data, ..Done::new(id) }));
         }
+    }
+
+    fn may(&mut self, id: Id, what: &proto::Use) {
+        let (what, topic) = match what {
+            proto::Use::Publish(topic) => (Use::Publish, topic),
+            proto::Use::Subscribe(filter) => (Use::Subscribe, filter),
+        };
+        let name = Accounts::read().user_name(self.caller.uid);
+        let Answer { ok, what, hint } =
+            why(&name, &self.caller, &self.door.rights, what, topic, Path::new(DEFAULT_PATH));
+        let data = Some(json!({ "may": ok, "what": what, "hint": hint }));
+        self.reply(&Reply::Ok(Done { data, ..Done::new(id) }));
     }
 
     fn at(&mut self, id: Id, command: String) {

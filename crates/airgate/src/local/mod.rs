@@ -11,6 +11,7 @@ mod publish;
 pub mod rights;
 mod users;
 pub mod waiting;
+pub mod why;
 
 pub use accounts::Accounts;
 pub use listener::{BindError, Listener, open};
