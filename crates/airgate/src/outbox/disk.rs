@@ -58,6 +58,8 @@ pub(super) struct Writer {
     /// When what was jotted down is to be made durable, or what could not be written is tried again.
     pub(super) notes_due: Option<Instant>,
     pub(super) space: Space,
+    /// When the last group with acceptances was on the disk.
+    pub(super) committed: Option<Instant>,
     /// Whether the host's clock was known to be right when the time was last kept.
     pub(super) anchored: Option<bool>,
     /// Not before this moment is a segment written anew again, after that failed.
@@ -151,9 +153,10 @@ impl Writer {
         unwritten >= self.options.settle_batch || reserve || ((unwritten > 0 || self.log.unsynced) && waited)
     }
 
-    /// The group that the first one opens.
+    /// The group that the first one opens. It waits for company until a commit window after the last group: that bounds the
+    /// fsyncs, and a message that comes alone does not wait.
     fn gather(&mut self, first: AcceptJob) -> (Vec<AcceptJob>, Option<oneshot::Sender<()>>) {
-        let until = Instant::now() + self.options.commit_window;
+        let until = self.committed.map_or_else(Instant::now, |last| last + self.options.commit_window);
         let mut bytes = first.offered.message.weight();
         let mut jobs = vec![first];
         while bytes < self.options.commit_bytes {
@@ -191,7 +194,12 @@ impl Writer {
             let synced = self.log.sync();
             return self.told("settlements cannot be made durable", synced);
         }
-        match self.log.write(&records, ceiling, !reaches) {
+        let accepting = !group.is_empty();
+        let written = self.log.write(&records, ceiling, !reaches);
+        if accepting {
+            self.committed = Some(Instant::now());
+        }
+        match written {
             Ok(written) => {
                 self.space.written += written.spans.iter().map(|(_, len)| u64::from(*len)).sum::<u64>();
                 self.shared.with(|state, _| {

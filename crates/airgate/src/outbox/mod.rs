@@ -147,6 +147,7 @@ impl Outbox {
             lock: Some(lock),
             notes_due: None,
             space: Space::default(),
+            committed: None,
             anchored: None,
             compact_from: None,
         };

@@ -14,7 +14,7 @@ use super::record::RECORD_MAX;
 pub struct Options {
     /// Its directory; created (mode 0700) when missing.
     pub dir: PathBuf,
-    /// How long the first message of a group waits for others before they share one fsync. 20 ms.
+    /// How long after a group the next may be written, so that what comes meanwhile shares one fsync. 20 ms.
     pub commit_window: Duration,
     /// A group is closed early at this size. 1 MiB.
     pub commit_bytes: usize,

@@ -70,6 +70,7 @@ impl House {
             lock: None,
             notes_due: None,
             space: Space::default(),
+            committed: None,
             anchored: None,
             compact_from: None,
         };
