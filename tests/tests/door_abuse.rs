@@ -1,6 +1,6 @@
 //! Programs that do at the doors what no program should: others are served, and memory stays bounded.
 //!
-//! `AIRGATE_ABUSE=N` makes everything N times as large.
+//! `AIRGATE_ABUSE=N` makes the long ones N times as large: with 20, a gigabyte without a line end and 10,000 visits.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
@@ -88,10 +88,40 @@ fn a_program_that_never_reads_loses_its_own_messages_and_nobody_elses() {
 }
 
 #[test]
-fn nine_hundred_programs_are_connected_at_once_and_served() {
+fn a_program_that_says_a_byte_a_second_is_heard_in_the_end_and_waited_for_by_nobody() {
+    let house = House::new();
+    let mut slow = UnixStream::connect(house.socket()).unwrap();
+    let request = b"{\"id\":1,\"op\":\"ping\"}\n";
+    let mut quick = Door::open(&house.socket());
+    for (second, byte) in request.iter().enumerate() {
+        slow.write_all(&[*byte]).unwrap();
+        // What is a second to the slow one is a hundred messages to the other.
+        for number in 0..100 {
+            quick.publish("local/quick", &format!("{second} {number}"));
+        }
+    }
+    let mut heard = String::new();
+    let mut lines = std::io::BufReader::new(slow);
+    while !heard.contains("\"ok\":true") {
+        assert!(std::io::BufRead::read_line(&mut lines, &mut heard).unwrap() > 0);
+    }
+}
+
+#[test]
+fn a_client_that_does_not_say_who_it_is_is_shut_out() {
+    let house = House::new();
+    let mut half = mqtt(&house);
+    half.write_all(b"\x10\x0d\x00").unwrap();
+    half.set_read_timeout(Some(airgate_tests::PATIENCE)).unwrap();
+    assert_eq!(half.read(&mut [0; 1]).unwrap(), 0);
+    assert!(house.log().contains("no CONNECT in 10s"));
+}
+
+#[test]
+fn a_thousand_programs_are_connected_at_once_and_served() {
     let house = House::new();
     let before = resident(&house);
-    let count = 900;
+    let count = 1000;
     let mut programs: Vec<Door> = (0..count / 2).map(|_| Door::open(&house.socket())).collect();
     let mut clients: Vec<UnixStream> = (0..count / 2).map(|_| mqtt(&house)).collect();
     for (number, client) in clients.iter_mut().enumerate() {

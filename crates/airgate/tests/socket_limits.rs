@@ -11,6 +11,7 @@ fn the_documented_limits_are_those_of_the_daemon() {
         ("FILTERS_PER_PROGRAM", router::FILTERS_PER_PROGRAM),
         ("WAITING_MESSAGES", router::WAITING_MESSAGES),
         ("WAITING_BYTES", router::WAITING_BYTES),
+        ("WAITING_BYTES_PER_USER", router::WAITING_BYTES_PER_USER),
         ("DURABLES_PER_USER", router::DURABLES_PER_USER),
         ("RETAINED_TOPICS", router::RETAINED_TOPICS),
         ("RETAINED_BYTES", router::RETAINED_BYTES),

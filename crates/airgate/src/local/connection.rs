@@ -109,7 +109,7 @@ impl Connection {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let mailbox = Arc::new(Mailbox::default());
+        let mailbox = Mailbox::of(self.door.users.share(self.caller.uid));
         let router = self.door.router.clone();
         let hears = Hears { events: true, texts: self.door.rights().reads_texts(&self.caller) };
         router.join(self.id, Arc::clone(&mailbox), hears).await;

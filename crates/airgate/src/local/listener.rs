@@ -1,6 +1,7 @@
 //! A socket that programs connect to: handed over by systemd, or made here.
 
-use super::Accounts;
+use super::{Accounts, PROGRAMS};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -80,12 +81,25 @@ impl Listener {
     }
 }
 
+/// Lets this process have as many descriptors as there may be programs, as far as the system allows: started by hand, it has
+/// fewer.
+fn make_room() {
+    let (wanted, mut limit) = (2 * PROGRAMS as u64, getrlimit(Resource::Nofile));
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    let raised = setrlimit(Resource::Nofile, limit);
+    tracing::debug!(?limit, ?raised, "descriptors for the programs");
+}
+
 /// A listener for each path: the one that systemd handed over for it, otherwise a new one. A single socket that bears
 /// none of these names is for the first path.
 ///
 /// # Errors
 /// [`BindError`] says what is in the way.
 pub async fn open<const N: usize>(paths: [&Path; N]) -> Result<[Listener; N], BindError> {
+    make_room();
     let mut handed = listenfd::ListenFd::from_env();
     let mut found: [Option<std::os::unix::net::UnixListener>; N] = std::array::from_fn(|_| None);
     for number in 0..handed.len() {

@@ -1,6 +1,7 @@
 //! What each user has of the doors: places and messages in a time.
 
 use crate::config::Rate;
+use crate::router::Share;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub struct Users {
 struct Known {
     places: HashMap<u32, usize>,
     taken: usize,
+    /// Of each user that ever came: what waits may outlive its programs.
+    shares: HashMap<u32, Share>,
     pace: HashMap<u32, Pace>,
     clients: BTreeMap<u64, Client>,
 }
@@ -81,6 +84,11 @@ impl Users {
     /// Who is there, those who came last first, at most so many.
     pub fn clients(&self, most: usize) -> Vec<Client> {
         self.known().clients.values().rev().take(most).copied().collect()
+    }
+
+    /// What waits for the programs of this user.
+    pub fn share(&self, uid: u32) -> Share {
+        Arc::clone(self.known().shares.entry(uid).or_default())
     }
 
     /// Counts one message.

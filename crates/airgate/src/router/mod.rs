@@ -22,7 +22,9 @@ use crate::outbox;
 use crate::service::pulse::Pulse;
 use airgate_proto::{Call, Event, Message, Publish, Qos};
 use bytes::Bytes;
-pub use queue::{DurableId, Item, Mailbox, Parcel, Taken, WAITING_BYTES, WAITING_MESSAGES};
+pub use queue::{
+    DurableId, Item, Mailbox, Parcel, Share, Taken, WAITING_BYTES, WAITING_BYTES_PER_USER, WAITING_MESSAGES,
+};
 pub use retained::{RETAINED_BYTES, RETAINED_TOPICS};
 use route::Routes;
 use std::collections::BTreeSet;

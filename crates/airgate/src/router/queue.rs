@@ -6,6 +6,7 @@
 use airgate_proto::{Event, Qos};
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
@@ -13,6 +14,8 @@ use tokio::sync::Notify;
 pub const WAITING_MESSAGES: usize = 256;
 /// Their bytes together; a single message may be longer.
 pub const WAITING_BYTES: usize = 1 << 20;
+/// The bytes that wait for all programs of one user, connected or away; one message for each passes even then.
+pub const WAITING_BYTES_PER_USER: usize = 16 << 20;
 
 /// A durable subscription or a session that outlives its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -71,9 +74,13 @@ pub enum Taken {
     Lagged(u64),
 }
 
+/// What waits for all programs of one user, in bytes; shared by their queues.
+pub type Share = Arc<AtomicUsize>;
+
 /// In order, with the gaps that the bound made.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
+    share: Share,
     waiting: VecDeque<Taken>,
     items: usize,
     bytes: usize,
@@ -82,11 +89,16 @@ pub(super) struct Queue {
 }
 
 impl Queue {
+    pub(super) fn of(share: Share) -> Self {
+        Self { share, waiting: VecDeque::new(), items: 0, bytes: 0, missed: 0 }
+    }
+
     /// Takes it if there is room.
     pub(super) fn push(&mut self, item: Item) -> bool {
-        let full =
-            self.items >= WAITING_MESSAGES || (self.items > 0 && self.bytes + item.parcel.weight() > WAITING_BYTES);
-        if full {
+        let weight = item.parcel.weight();
+        let over =
+            self.bytes + weight > WAITING_BYTES || self.share.load(Ordering::Relaxed) + weight > WAITING_BYTES_PER_USER;
+        if self.items >= WAITING_MESSAGES || (self.items > 0 && over) {
             self.missed += 1;
             return false;
         }
@@ -101,6 +113,7 @@ impl Queue {
         }
         self.items += 1;
         self.bytes += item.parcel.weight();
+        self.share.fetch_add(item.parcel.weight(), Ordering::Relaxed);
         self.waiting.push_back(Taken::Item(item));
     }
 
@@ -118,12 +131,19 @@ impl Queue {
             Some(Taken::Item(item)) => {
                 self.items -= 1;
                 self.bytes -= item.parcel.weight();
+                self.share.fetch_sub(item.parcel.weight(), Ordering::Relaxed);
                 Some(Taken::Item(item))
             }
             Some(lagged) => Some(lagged),
             None if self.missed > 0 => Some(Taken::Lagged(std::mem::take(&mut self.missed))),
             None => None,
         }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.share.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -135,6 +155,16 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
+    /// The box of a program whose user has this share.
+    pub fn of(share: Share) -> Arc<Self> {
+        Arc::new(Self { queue: Mutex::new(Queue::of(share)), arrived: Notify::new() })
+    }
+
+    /// A queue of the same user.
+    pub(super) fn sibling(&self) -> Queue {
+        Queue::of(Arc::clone(&self.queue().share))
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -152,7 +182,8 @@ impl Mailbox {
 
     /// What is left when the program has gone.
     pub(super) fn empty(&self) -> Queue {
-        std::mem::take(&mut *self.queue())
+        let sibling = self.sibling();
+        std::mem::replace(&mut *self.queue(), sibling)
     }
 
     /// The next, if there is one.
@@ -206,6 +237,24 @@ mod tests {
             assert!(queue.push(item(WAITING_BYTES / 4)));
         }
         assert!(!queue.push(item(WAITING_BYTES / 4)), "with what each weighs beside its payload");
+    }
+
+    #[test]
+    fn one_users_boxes_share_a_bound_and_nobody_elses() {
+        let share = Share::default();
+        let boxes: Vec<_> = (0..20).map(|_| Mailbox::of(Arc::clone(&share))).collect();
+        for mailbox in &boxes {
+            while mailbox.push(item(WAITING_BYTES / 8)) {}
+        }
+        let (waiting, passing) = (share.load(Ordering::Relaxed), boxes.len() * item(WAITING_BYTES / 8).parcel.weight());
+        assert!(waiting > WAITING_BYTES_PER_USER - WAITING_BYTES, "{waiting}");
+        assert!(waiting <= WAITING_BYTES_PER_USER + passing, "{waiting}");
+        assert!(Mailbox::of(Share::default()).push(item(WAITING_BYTES / 8)), "another user's");
+        let late = Mailbox::of(Arc::clone(&share));
+        assert!(late.push(item(2 * WAITING_BYTES)) && !late.push(item(1)), "one passes");
+        drop((boxes, late.empty()));
+        drop(late);
+        assert_eq!(share.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

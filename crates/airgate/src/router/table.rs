@@ -118,7 +118,8 @@ impl Table {
         if let (Some(durable), Some(program)) = (self.durables.get_mut(&id), self.programs.get(&owner)) {
             durable.owner = Some(owner);
             durable.texts = program.hears.texts;
-            program.mailbox.append_all(std::mem::take(&mut durable.kept));
+            let kept = std::mem::replace(&mut durable.kept, program.mailbox.sibling());
+            program.mailbox.append_all(kept);
         }
         self.count_durables();
         (id, known.is_some())

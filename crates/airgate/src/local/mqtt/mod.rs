@@ -76,7 +76,7 @@ where
     let Some(mut seat) = door.seats.take(name.clone()).await else { return };
     tracing::debug!(program = id.0, uid, client = name.name, clean = connect.clean_session, "MQTT client connected");
 
-    let (mailbox, router) = (Arc::new(Mailbox::default()), door.router.clone());
+    let (mailbox, router) = (Mailbox::of(door.users.share(uid)), door.router.clone());
     let hears = Hears { events: false, texts: door.rights().reads_texts(&caller) };
     router.join(id, Arc::clone(&mailbox), hears).await;
     let (account, present) = if connect.clean_session {
