@@ -198,6 +198,10 @@ fn subscriptions_are_granted_one_by_one_and_overlap_without_copies() {
     raw.expect(&[0xb0, 2, 0, 8]);
     raw.say(&publish(0x30, "local/c/b", None, "nobody wants it"));
     raw.settled();
+    let marked = "local/\u{feff}mark";
+    raw.subscribed(marked, 0);
+    raw.say(&publish(0x30, marked, None, "y"));
+    raw.expect(&publish(0x30, marked, None, "y"));
     // A system topic is not seen through a wildcard in the first level.
     raw.subscribed("+/x", 0);
     raw.say(&publish(0x30, "local/x", None, "y"));
@@ -400,6 +404,81 @@ fn a_call_of_the_cloud_is_answered_by_the_client_that_got_it() {
     eventually("it is not taken", || house.log().contains("answer is not taken").then_some(()));
     other.say(&publish(0x32, &answers, Some(1), "nonsense"));
     other.closed();
+}
+
+/// The numbered statements of the standard, by section: how many there are.
+const STATEMENTS: [(&str, u32); 36] = [
+    ("1.5.3", 3),
+    ("2.2.2", 2),
+    ("2.3.1", 7),
+    ("3.1.0", 2),
+    ("3.1.2", 24),
+    ("3.1.3", 11),
+    ("3.1.4", 5),
+    ("3.2.0", 1),
+    ("3.2.2", 6),
+    ("3.3.1", 12),
+    ("3.3.2", 3),
+    ("3.3.4", 1),
+    ("3.3.5", 2),
+    ("3.6.1", 1),
+    ("3.8.1", 1),
+    ("3.8.3", 4),
+    ("3.8.4", 6),
+    ("3.9.3", 2),
+    ("3.10.1", 1),
+    ("3.10.3", 2),
+    ("3.10.4", 6),
+    ("3.12.4", 1),
+    ("3.14.1", 1),
+    ("3.14.4", 3),
+    ("4.1.0", 2),
+    ("4.3.1", 1),
+    ("4.3.2", 2),
+    ("4.3.3", 2),
+    ("4.4.0", 1),
+    ("4.5.0", 2),
+    ("4.6.0", 6),
+    ("4.7.1", 3),
+    ("4.7.2", 1),
+    ("4.7.3", 4),
+    ("4.8.0", 2),
+    ("6.0.0", 4),
+];
+
+/// The statements that a cell of the table means: `3.1.2-8 to 3.1.2-10, 3.1.2-12`.
+fn statements(cell: &str) -> Vec<(String, u32)> {
+    let one = |text: &str| {
+        let (section, number) = text.split_once('-')?;
+        // Not `UTF-8`.
+        section.starts_with(|first: char| first.is_ascii_digit()).then_some(())?;
+        let number: String = number.chars().take_while(char::is_ascii_digit).collect();
+        Some((section.to_owned(), number.parse().ok()?))
+    };
+    let parts = cell.split([',', '(', ')']).map(str::trim);
+    let mut found = Vec::new();
+    for part in parts {
+        let mut ends = part.split(" to ").filter_map(one);
+        let Some((section, first)) = ends.next() else { continue };
+        let last = ends.next().map_or(first, |(_, last)| last);
+        found.extend((first..=last).map(|number| (section.clone(), number)));
+    }
+    found
+}
+
+#[test]
+fn every_statement_of_the_standard_is_in_one_of_the_tables() {
+    let rows = include_str!("../../docs/mqtt.md").lines().filter(|line| line.starts_with("| "));
+    let told: Vec<_> = rows.flat_map(|row| statements(row.split('|').nth(1).unwrap())).collect();
+    for (section, count) in STATEMENTS {
+        for number in 1..=count {
+            assert!(told.contains(&(section.to_owned(), number)), "MQTT-{section}-{number} is not in the tables");
+        }
+    }
+    for (section, number) in told {
+        let known = STATEMENTS.iter().any(|(known, count)| *known == section && number <= *count);
+        assert!(known, "there is no MQTT-{section}-{number}");
+    }
 }
 
 #[test]

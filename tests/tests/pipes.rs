@@ -62,6 +62,19 @@ fn a_line_that_is_refused_is_named_and_a_key_is_accepted_once() {
     assert_eq!(first[0]["seq"], again[0]["seq"]);
 }
 
+#[test]
+fn at_commands_come_through_a_pipe_one_by_one() {
+    let house = House::new();
+    house.program();
+    let one = run(&mut house.airgate(&["at", "AT+CSQ"]));
+    let text = String::from_utf8(one.stdout).unwrap();
+    assert!(text.starts_with("+CSQ: ") && text.ends_with("\nOK\n"), "{text}");
+    let output = with_input(&mut house.airgate(&["at", "-", "--json"]), b"AT+CSQ\n\nAT+NONSENSE\nAT+CSQ\n", &house);
+    let answers = lines(&output);
+    assert_eq!((answers.len(), &answers[0]["command"]), (1, &Value::from("AT+CSQ")), "the first that fails ends it");
+    assert!(!output.status.success() && output.stderr.starts_with(b"error["), "{output:?}");
+}
+
 /// Runs it until its first line is read, and hangs up.
 fn hung_up(command: &mut Command, more: impl Fn()) -> (String, Option<i32>, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).stdin(Stdio::null()).spawn().unwrap();

@@ -98,7 +98,17 @@ fn connect(mut body: &[u8]) -> Result<(), Malformed> {
     if flags & 0b1100_0000 == 0b0100_0000 {
         return wrong("a password without a user name");
     }
-    Ok(())
+    body.advance(2);
+    // [MQTT-3.1.2-18] to [MQTT-3.1.2-21], [MQTT-3.1.3-1]: the fields that the flags say, and nothing behind them.
+    let fields = 1 + 2 * (flags >> 2 & 1) + (flags >> 7) + (flags >> 6 & 1);
+    for _ in 0..fields {
+        let Some((len, rest)) = body.split_first_chunk() else { return wrong("a CONNECT without all its fields") };
+        let Some(rest) = rest.get(usize::from(u16::from_be_bytes(*len))..) else {
+            return wrong("a CONNECT whose field ends after its packet");
+        };
+        body = rest;
+    }
+    if body.is_empty() { Ok(()) } else { wrong("bytes after the end of a CONNECT") }
 }
 
 /// [MQTT-3.8.3-4]: the upper bits of a requested QoS are zero.
@@ -140,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_the_standard_forbids_ends_the_connection() {
-        let cases: [(&str, Vec<u8>); 21] = [
+        let cases: [(&str, Vec<u8>); 26] = [
             ("MQTT-2.2.2-2", vec![0x80, 6, 0, 1, 0, 1, b'a', 0]),
             ("MQTT-2.2.2-2", vec![0xc1, 0]),
             ("MQTT-2.2.2-2", vec![0xe8, 0]),
@@ -155,6 +165,11 @@ mod tests {
                 "MQTT-3.1.2-14",
                 [&[0x10, 19, 0, 4][..], b"MQTT", &[4, 0x1e, 0, 60, 0, 1, b'c', 0, 1, b'w', 0, 1, b'm']].concat(),
             ),
+            ("MQTT-3.1.2-13", connect(4, 0b0000_1010)),
+            ("MQTT-3.1.2-18", [&[0x10, 16, 0, 4][..], b"MQTT", &[4, 2, 0, 60, 0, 1, b'c', 0, 1, b'u']].concat()),
+            ("MQTT-3.1.2-19", connect(4, 0b1000_0010)),
+            ("MQTT-3.1.2-21", [&[0x10, 16, 0, 4][..], b"MQTT", &[4, 0xc2, 0, 60, 0, 1, b'c', 0, 1, b'u']].concat()),
+            ("MQTT-3.1.3-4", [&[0x10, 13, 0, 4][..], b"MQTT", &[4, 2, 0, 60, 0, 1, 0xff]].concat()),
             ("MQTT-3.1.2-22", connect(4, 0b0100_0010)),
             ("MQTT-3.3.1-2", vec![0x38, 3, 0, 1, b'a']),
             ("MQTT-3.3.1-4", vec![0x36, 5, 0, 1, b'a', 0, 1]),
