@@ -349,7 +349,7 @@ impl Connection {
         };
         let name = Accounts::read().user_name(self.caller.uid);
         let Answer { ok, what, hint } =
-            why(&name, &self.caller, &self.door.rights, what, topic, Path::new(DEFAULT_PATH));
+            why(&name, &self.caller, &self.door.rights(), what, topic, Path::new(DEFAULT_PATH));
         let data = Some(json!({ "may": ok, "what": what, "hint": hint }));
         self.reply(&Reply::Ok(Done { data, ..Done::new(id) }));
     }

@@ -59,7 +59,7 @@ fn verb(what: Use) -> &'static str {
 /// The table that would grant it.
 fn table(name: &str, rights: &Rights, what: Use, topic: &str, file: &Path) -> String {
     let key = if what == Use::Publish { "publish" } else { "subscribe" };
-    let mut hint = format!("add this to {} and restart the daemon (systemctl restart airgate):\n", file.display());
+    let mut hint = format!("add this to {} and say `systemctl reload airgate`:\n", file.display());
     // Writing to a string does not fail.
     let _ = write!(hint, "    [[app]]\n    user = \"{name}\"\n    {key} = [\"{topic}\"]");
     if !rights.have_tables() {
