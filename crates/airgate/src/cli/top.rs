@@ -9,11 +9,10 @@ use crate::top::{Program, Top, draw};
 use airgate_client::{Client, Error, Events};
 use ratatui_core::terminal::Terminal;
 use ratatui_crossterm::CrosstermBackend;
-use ratatui_crossterm::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use ratatui_crossterm::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui_crossterm::crossterm::{cursor, execute, terminal};
 use serde_json::Value;
-use std::io::{self, IsTerminal, Stdout};
+use std::io::{self, IsTerminal, Read, Stdout};
 use std::path::Path;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -146,21 +145,19 @@ enum Key {
     Redraw,
 }
 
-/// Keys come by a thread: reading a terminal blocks. It ends with the process.
+/// Keys come by a thread: reading a terminal blocks. It ends with the process. Few keys mean anything, so the bytes are
+/// enough; what arrow keys and the like send has none of them.
 fn keys() -> mpsc::Receiver<Key> {
+    const CTRL_C: u8 = 3;
+    const CTRL_D: u8 = 4;
+    const CTRL_L: u8 = 12;
     let (sender, keys) = mpsc::channel(8);
     std::thread::spawn(move || {
-        while let Ok(event) = event::read() {
-            let key = match event {
-                Event::Key(key) if key.kind == KeyEventKind::Release => continue,
-                Event::Key(key) => match (key.code, key.modifiers) {
-                    (KeyCode::Char('q') | KeyCode::Esc, _) => Key::Quit,
-                    (KeyCode::Char('c' | 'd'), KeyModifiers::CONTROL) => Key::Quit,
-                    (KeyCode::Char('l'), KeyModifiers::CONTROL) => Key::Redraw,
-                    _ => continue,
-                },
-                Event::Resize(..) => Key::Redraw,
-                _ => continue,
+        for byte in io::stdin().lock().bytes() {
+            let key = match byte {
+                Ok(b'q' | CTRL_C | CTRL_D) | Err(_) => Key::Quit,
+                Ok(CTRL_L) => Key::Redraw,
+                Ok(_) => continue,
             };
             if sender.blocking_send(key).is_err() {
                 return;

@@ -3,7 +3,7 @@
 use super::state::{LogLine, Top};
 use crate::view::words::{self, Grade, Judged, bytes, duration};
 use ratatui_core::buffer::Buffer;
-use ratatui_core::layout::{Constraint, Layout, Rect};
+use ratatui_core::layout::Rect;
 use ratatui_core::style::{Color, Modifier, Style};
 use ratatui_core::text::{Line, Span};
 use ratatui_core::widgets::Widget;
@@ -15,21 +15,33 @@ use serde_json::Value;
 
 /// RSRP that is drawn at the foot and at the top of its box, in dBm.
 const RSRP: (f64, f64) = (-125.0, -75.0);
+/// Rows of a box, with its frame.
+const BOX: u16 = 7;
 
 /// Draws everything into an area of any size. What does not fit is cut off.
 pub fn draw(top: &Top, area: Rect, buffer: &mut Buffer) {
-    let [head, upper, lower, log] =
-        Layout::vertical([Constraint::Length(1), Constraint::Length(7), Constraint::Length(7), Constraint::Min(3)])
-            .areas(area);
-    let halves = Layout::horizontal([Constraint::Fill(1), Constraint::Fill(1)]);
-    let [signal, pace] = halves.areas(upper);
-    let [outbox, programs] = halves.areas(lower);
+    let (head, rest) = split(area, 1);
+    let (upper, rest) = split(rest, BOX);
+    let (lower, log) = split(rest, BOX);
+    let [(signal, pace), (outbox, programs)] = [upper, lower].map(halves);
     self::head(top, head, buffer);
     self::signal(top, signal, buffer);
     self::pace(top, pace, buffer);
     self::outbox(top, outbox, buffer);
     self::programs(top, programs, buffer);
     self::log(top, log, buffer);
+}
+
+/// The first rows of an area, and those below. By hand: the solver behind `Layout` is code that every daemon would carry.
+fn split(area: Rect, rows: u16) -> (Rect, Rect) {
+    let height = rows.min(area.height);
+    (Rect { height, ..area }, Rect { y: area.y + height, height: area.height - height, ..area })
+}
+
+/// The left and the right one.
+fn halves(area: Rect) -> (Rect, Rect) {
+    let width = area.width / 2;
+    (Rect { width, ..area }, Rect { x: area.x + width, width: area.width - width, ..area })
 }
 
 fn graded(grade: Grade) -> Style {
@@ -115,8 +127,8 @@ fn signal(top: &Top, area: Rect, buffer: &mut Buffer) {
         let rssi = at.value("/module/rssi_dbm").as_i64();
         now.push(Span::raw(rssi.map_or_else(|| at.text("/module/phase").to_owned(), |dbm| format!("RSSI {dbm} dBm"))));
     }
-    let [first, plot, foot] =
-        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1)]).areas(inner);
+    let (first, rest) = split(inner, 1);
+    let (plot, foot) = split(rest, rest.height.saturating_sub(1));
     lines(vec![Line::from(now)], first, buffer);
     let newest = top.hours.last().map_or(0, |hour| hour.hour);
     let wide = u32::from(plot.width);
@@ -141,8 +153,8 @@ fn pace(top: &Top, area: Rect, buffer: &mut Buffer) {
         Span::styled(format!("rx {}/s  ", bytes(now.rx.round())), Style::new().fg(Color::Blue)),
         Span::raw(format!("{:.1} msg/s", at.number("/outbox/acknowledged_per_s"))),
     ]);
-    let [first, tx, rx] =
-        Layout::vertical([Constraint::Length(1), Constraint::Fill(1), Constraint::Fill(1)]).areas(inner);
+    let (first, rest) = split(inner, 1);
+    let (tx, rx) = split(rest, rest.height / 2);
     lines(vec![text], first, buffer);
     let highest = top.pace.iter().map(|pace| pace.tx.max(pace.rx)).fold(1.0, f64::max);
     for (area, color, of) in [
