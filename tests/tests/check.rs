@@ -220,7 +220,7 @@ fn without_a_daemon_all_rungs_up_to_the_sign_in_are_climbed() {
 fn a_wrong_secret_is_the_sign_in_rung_with_and_without_a_daemon() {
     let mut house = House::with(Setup { secret: "ffffffffffffffffffffffffffffffff", ..Setup::default() });
     let mut program = Door::open(&house.socket());
-    eventually("a refusal", || program.status()["link"]["trouble"].is_object().then_some(()));
+    eventually("a refusal", || (program.status()["link"]["trouble"]["code"] == "sign_in_refused").then_some(()));
     for daemon in [true, false] {
         if !daemon {
             house.kill_daemon();

@@ -2,6 +2,8 @@
 //!
 //! Each room tells what it knows in a `watch` of its own; here they are put together when somebody asks.
 
+mod obstacle;
+
 use crate::heals::{self, Heals};
 use crate::history::Reading;
 use crate::local::{Client, Users};
@@ -10,6 +12,7 @@ use crate::router::RouterStatus;
 use crate::session::clock;
 use air780e::ladder::Rung;
 use airgate_proto::{Device, Link, LinkState};
+use obstacle::obstacle;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -123,7 +126,7 @@ impl Sources {
             "protocol": airgate_proto::VERSION,
             "uptime_s": self.started.elapsed().as_secs(),
             "cloud": self.cloud,
-            "link": link(&self.link.borrow()),
+            "link": link(&self.link.borrow(), self.trouble()),
             "clock": self.time(),
             "module": module(&self.port, &self.module.borrow(), &self.heals.borrow()),
             "line": line(&self.module.borrow()),
@@ -173,25 +176,33 @@ impl Sources {
         }
     }
 
+    /// What keeps the link down: what is missing for a session, or else how the last one ended.
+    fn trouble(&self) -> Option<Trouble> {
+        let link = self.link.borrow();
+        let missing = || obstacle(&self.port, &self.module.borrow());
+        let offline = link.state == LinkState::Offline;
+        offline.then(missing).flatten().or_else(|| link.trouble.clone())
+    }
+
     /// In one line, for `systemctl status`.
     pub fn line(&self) -> String {
-        let (link, module, outbox) = (self.link.borrow(), self.module.borrow(), self.outbox.status().borrow().clone());
-        let state = match (link.state, &link.trouble) {
+        let (link, outbox) = (self.link.borrow(), self.outbox.status().borrow().clone());
+        let state = match (link.state, self.trouble()) {
             (LinkState::Online, _) => "online".to_owned(),
             (LinkState::Offline, Some(trouble)) => format!("offline: {}", trouble.message),
-            (LinkState::Offline, None) => format!("offline: {}", module.phase.as_str()),
+            (LinkState::Offline, None) => format!("offline: {}", self.module.borrow().phase.as_str()),
         };
         format!("{state}; {} waiting, {} acknowledged", outbox.queued + outbox.in_flight, outbox.settled_total)
     }
 }
 
-fn link(link: &LinkStatus) -> Value {
+fn link(link: &LinkStatus, trouble: Option<Trouble>) -> Value {
     json!({
         "state": link.state,
         "since_unix_ms": link.since_unix_ms,
         "device": link.device,
         "attempts": link.attempts,
-        "trouble": link.trouble,
+        "trouble": trouble,
         "next_try_unix_ms": link.next_try_unix_ms,
     })
 }

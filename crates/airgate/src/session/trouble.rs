@@ -109,7 +109,7 @@ pub(super) fn down(down: &Down) -> Trouble {
         Down::Failed(_) => ("sign_in_failed", "`airgate status` tells how the module is"),
         Down::Closed => ("closed", "if it happens again and again, another device may use the same identity"),
         Down::Gone => ("session_gone", ""),
-        Down::NotAcknowledged => ("not_acknowledged", "the signal may be weak: see `airgate status`"),
+        Down::NotAcknowledged => ("not_acknowledged", "the signal may be weak: an RSRP below -110 dBm is"),
         Down::Rebooted => ("module_rebooted", "if it happens again and again, check the module's power supply"),
         Down::PortLost => ("port_lost", "check the cable and `port` under [modem]"),
         Down::Unwanted => ("unwanted", ""),
