@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -107,9 +108,19 @@ impl Default for Setup {
     }
 }
 
-/// A port that nobody uses now.
+/// A port that nobody uses now, and that nobody is given by chance before it is used: it is below those that the kernel
+/// hands out by itself, and each process of the tests begins to look for it elsewhere.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    const FIRST: u32 = 10_000;
+    const PORTS: u32 = 22_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    (0..PORTS)
+        .map(|_| {
+            FIRST + std::process::id().wrapping_mul(499).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS
+        })
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a port is free")
 }
 
 /// The stand-in cloud.
