@@ -459,12 +459,9 @@ impl House {
             }
             if since.elapsed() > PATIENCE {
                 let status = Door::try_open(&self.socket()).map(|mut door| door.status().to_string());
-                panic!(
-                    "{} of {} do not arrive: {missing:.200?}; {status:?}; {}",
-                    missing.len(),
-                    payloads.len(),
-                    self.log()
-                );
+                let (cloud, log) = (self.cloud.ask(&json!({"do": "log"})), self.log());
+                let (few, all) = (missing.len(), payloads.len());
+                panic!("{few} of {all} do not arrive: {missing:.200?}; {status:?}; the cloud: {cloud}; {log}");
             }
             std::thread::sleep(Duration::from_millis(100));
         }
