@@ -383,8 +383,11 @@ impl House {
         self.ask_modem(&json!({"do": "fault", "rule": rule}));
     }
 
+    /// The module dies and its port goes with it. A link that stayed would lead to whatever house is next given the
+    /// kernel's number of that terminal, and what this one sends would arrive there.
     pub fn kill_modem(&mut self) {
         self.modem.take().unwrap().kill();
+        std::fs::remove_file(self.path("modem")).unwrap();
     }
 
     /// Starts the daemon and waits until it says that it is ready, as systemd does.
