@@ -168,8 +168,73 @@ fn spoilt_store(mode: Mode, what: &str) {
     assert_eq!(house.log().contains("is set aside"), what == "torn", "{mode:?} {what}");
 }
 
+/// A command that becomes another one in which this was mounted, and nowhere else.
+fn mounted(mount: &str) -> [String; 5] {
+    ["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$0\" \"$@\"")].map(str::to_owned)
+}
+
+/// Whether this user may mount; told if not.
+fn may_mount(what: &str) -> bool {
+    let may = run(Command::new("unshare").args(["-m", "true"])).status.success();
+    if !may {
+        println!("{what}: left out, since only root may mount");
+    }
+    may
+}
+
+/// How a store comes to take nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TakesNothing {
+    FileInTheWay,
+    NoFileMayGrow,
+    DiskFull,
+    ReadOnly,
+}
+
+impl TakesNothing {
+    fn starts(self, house: &mut House) {
+        let store = store(house);
+        let path = store.display();
+        let mount = match self {
+            Self::FileInTheWay => {
+                // Root writes wherever rights forbid it: where a directory should be, there is a file.
+                std::fs::write(&store, "in the way").unwrap();
+                return house.start_daemon();
+            }
+            // The store wants more from its first byte, the outbox does not.
+            Self::NoFileMayGrow => {
+                let limited = ["env", "--ignore-signal=XFSZ", "prlimit", "--fsize=65536:unlimited"];
+                return house.start_daemon_under(&limited);
+            }
+            Self::DiskFull => format!("mount -t tmpfs -o size=8k tmpfs '{path}'"),
+            Self::ReadOnly => format!("mount --bind '{path}' '{path}' && mount -o remount,ro,bind '{path}'"),
+        };
+        std::fs::create_dir(&store).unwrap();
+        house.start_daemon_under(&mounted(&mount).each_ref().map(String::as_str));
+    }
+
+    fn ends(self, house: &House) {
+        let (pid, store) = (house.daemon_pid().to_string(), store(house));
+        let mut help = match self {
+            Self::FileInTheWay => return std::fs::remove_file(&store).unwrap(),
+            Self::NoFileMayGrow => Command::new("prlimit"),
+            Self::DiskFull | Self::ReadOnly => Command::new("nsenter"),
+        };
+        match self {
+            Self::DiskFull => help.args(["-t", &pid, "-m", "mount", "-o", "remount,size=16m"]).arg(&store),
+            Self::ReadOnly => help.args(["-t", &pid, "-m", "mount", "-o", "remount,rw,bind"]).arg(&store),
+            _ => help.args(["--fsize=unlimited", "--pid", &pid]),
+        };
+        let helped = run(&mut help);
+        assert!(helped.status.success(), "{}", String::from_utf8_lossy(&helped.stderr));
+    }
+}
+
 /// A store that takes nothing: nothing is asked of the cloud until it does.
-fn unwritable_store(what: &str) {
+fn unwritable_store(why: TakesNothing) {
+    if matches!(why, TakesNothing::DiskFull | TakesNothing::ReadOnly) && !may_mount("a store that takes nothing") {
+        return;
+    }
     let mut house = House::unstarted(Setup {
         registers: Some("mqtt"),
         cloud: Mode::RegisterNoPrereg.auth(),
@@ -178,27 +243,32 @@ fn unwritable_store(what: &str) {
         own_hosts: true,
         ..Setup::default()
     });
-    if what == "full" {
-        // No file may grow larger: the store wants more from its first byte, the outbox does not.
-        house.start_daemon_under(&["env", "--ignore-signal=XFSZ", "prlimit", "--fsize=65536:unlimited"]);
-    } else {
-        // Root writes wherever rights forbid it: where a directory should be, there is a file.
-        std::fs::write(store(&house), "in the way").unwrap();
-        house.start_daemon();
-    }
+    why.starts(&mut house);
     let mut program = Door::open(&house.socket());
     program.publish("user/update", "kept all the while");
     let told = trouble(&mut program, "store_unusable");
     assert!(told["hint"].as_str().unwrap().contains("check the disk"), "{told}");
     assert_eq!(events(&house, "registered").len(), 0, "what cannot be kept is not asked for");
-    if what == "full" {
-        let pid = house.daemon_pid().to_string();
-        assert!(run(Command::new("prlimit").args(["--fsize=unlimited", "--pid", &pid])).status.success());
-    } else {
-        std::fs::remove_file(store(&house)).unwrap();
-    }
+    why.ends(&house);
     house.all_arrive("user/update", &["kept all the while".to_owned()]);
     assert_eq!(events(&house, "registered").len(), 1);
+}
+
+/// A disk that became read-only after the device was registered.
+fn read_only_store(mode: Mode) {
+    if !may_mount("a store that became read-only") {
+        return;
+    }
+    let mut house = mode.house(Instance::Enterprise, Tls::OwnAuthority);
+    arrives(&house, "before");
+    assert!(house.terminate_daemon());
+    let store = store(&house);
+    let path = store.display();
+    let mount = format!("mount --bind '{path}' '{path}' && mount -o remount,ro,bind '{path}'");
+    house.start_daemon_under(&mounted(&mount).each_ref().map(String::as_str));
+    arrives(&house, "with what was kept");
+    assert_eq!(events(&house, "registered").len(), 1);
+    assert!(house.terminate_daemon());
 }
 
 /// Something is done in the console to a device that is online, and undone.
@@ -239,6 +309,63 @@ fn wrong_clock() {
     assert!(house.terminate_daemon());
 }
 
+/// A host whose clock is wrong until somebody sets it, here between two starts. No time may count as gone by for that.
+fn wrong_host_clock(by: &str) {
+    let mut house = House::unstarted(Setup {
+        registers: Some("mqtt"),
+        cloud: Mode::Register.auth(),
+        instance: Instance::Enterprise,
+        tls: Tls::OwnAuthority,
+        own_hosts: true,
+        ..Setup::default()
+    });
+    let (preload, by_offset) = (format!("LD_PRELOAD={}", faketime().display()), format!("FAKETIME={by}"));
+    house.start_daemon_under(&["env", &preload, &by_offset, "DONT_FAKE_MONOTONIC=1", "NO_FAKE_STAT=1"]);
+    arrives(&house, "by the wrong clock");
+    eventually("it knows how wrong its host is", || {
+        let told = run(&mut house.airgate(&["clock", "show", "--json"]));
+        let told: Value = serde_json::from_slice(&told.stdout).ok()?;
+        (told["host_offset_ms"].as_i64()?.abs() > 365 * 86_400_000).then_some(())
+    });
+    house.kill_modem();
+    let mut program = Door::open(&house.socket());
+    let kept = json!({"op": "publish", "topic": "user/update", "payload": "kept over the jump", "ttl_s": 3_600});
+    program.ask_ok(kept);
+    house.kill_daemon();
+    house.start_modem();
+    house.start_daemon();
+    arrives(&house, "by the right clock");
+    house.all_arrive("user/update", &["kept over the jump".to_owned()]);
+    assert_eq!(events(&house, "registered").len(), 1);
+    assert_eq!(events(&house, "refused"), Vec::<Value>::new());
+}
+
+/// What gives a program another clock. The loader finds it by its path.
+fn faketime() -> std::path::PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok);
+    let mut found = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).filter(|path| path.exists());
+    found.next().expect("hint: apt-get install faketime, or run scripts/test")
+}
+
+/// The cloud refuses the registration over MQTT, which tells nobody why; it takes the one over HTTPS.
+fn first_way_fails() {
+    let mut house = House::unstarted(Setup {
+        registers: Some("auto"),
+        cloud: Mode::Register.auth(),
+        instance: Instance::Enterprise,
+        tls: Tls::OwnAuthority,
+        own_hosts: true,
+        ..Setup::default()
+    });
+    house.cloud.console(json!({"do": "refuse", "count": 1, "code": 3}));
+    house.start_daemon();
+    arrives(&house, "by the other way");
+    let log = house.log();
+    let ways: Vec<&str> = log.lines().filter(|line| line.contains("registers the device with the cloud")).collect();
+    assert!(matches!(ways[..], [mqtt, https] if mqtt.contains("way=Mqtt") && https.contains("way=Https")), "{ways:?}");
+    assert_eq!(events(&house, "registered").len(), 1);
+}
+
 /// A fault by its name, and how to live through it.
 type Fault = (&'static str, Box<dyn Fn() + Sync>);
 
@@ -250,8 +377,15 @@ fn a_store_that_is_spoilt_or_takes_nothing_and_what_is_done_in_the_console_heals
         ("torn", Box::new(|| spoilt_store(Mode::Register, "torn"))),
         ("missing", Box::new(|| spoilt_store(Mode::Register, "missing"))),
         ("torn, not listed", Box::new(|| spoilt_store(Mode::RegisterNoPrereg, "torn"))),
-        ("not writable", Box::new(|| unwritable_store("not writable"))),
-        ("full", Box::new(|| unwritable_store("full"))),
+        ("a file in the way", Box::new(|| unwritable_store(TakesNothing::FileInTheWay))),
+        ("no file may grow", Box::new(|| unwritable_store(TakesNothing::NoFileMayGrow))),
+        ("disk full", Box::new(|| unwritable_store(TakesNothing::DiskFull))),
+        ("read-only", Box::new(|| unwritable_store(TakesNothing::ReadOnly))),
+        ("became read-only", Box::new(|| read_only_store(Mode::Register))),
+        ("became read-only, not listed", Box::new(|| read_only_store(Mode::RegisterNoPrereg))),
+        ("a year behind", Box::new(|| wrong_host_clock("-366d"))),
+        ("a year ahead", Box::new(|| wrong_host_clock("+366d"))),
+        ("first way fails", Box::new(first_way_fails)),
         ("wrong clock", Box::new(wrong_clock)),
         ("reset", Box::new(|| console(Mode::Register, &[json!({"do": "reset"})], &[], None))),
         (

@@ -7,6 +7,8 @@
 //! * [store-4] The file is its owner's alone (0600, in a directory 0700).
 //! * [store-5] With a key, nothing readable is on the disk, and what was before is written anew; without it, or with another,
 //!   nothing is read, replaced or set aside.
+//! * [store-6] From a disk that is mounted read-only, as one is whose file system is damaged, what is kept is read all the
+//!   same.
 //!
 //! The file is opened for each access, which are few: so the daemon keeps no lock, and `airgate credentials` works beside
 //! it; and no cache of the database keeps secrets in memory.
@@ -20,7 +22,7 @@ pub use record::{Entry, Key, Origin, Record};
 pub use seal::StoreKey;
 
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use redb::{Database, DatabaseError, ReadOnlyDatabase, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -34,6 +36,8 @@ const TABLE: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("credential
 const FILE: &str = "credentials.redb";
 /// While it is written anew.
 const FRESH: &str = "credentials.redb.new";
+/// Of the database, in bytes: it holds a handful of records.
+const CACHE: usize = 64 * 1024;
 /// How long another process may hold the file.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -169,7 +173,17 @@ impl Store {
     }
 
     fn read(&self) -> Result<Vec<(Key, Entry)>, StoreError> {
-        let database = self.open()?;
+        match self.open() {
+            Ok(database) => self.rows(&database),
+            // [store-6]
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                self.rows(&self.open_read_only()?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rows(&self, database: &impl ReadableDatabase) -> Result<Vec<(Key, Entry)>, StoreError> {
         let transaction = database.begin_read().map_err(|error| self.fault(error.into()))?;
         let table = match transaction.open_table(TABLE) {
             Ok(table) => table,
@@ -230,6 +244,19 @@ impl Store {
         transaction.commit().map_err(|error| self.fault(error.into()))
     }
 
+    fn open_read_only(&self) -> Result<ReadOnlyDatabase, StoreError> {
+        let opened = Database::builder().set_cache_size(CACHE).open_read_only(self.path());
+        opened.map_err(|error| match error {
+            DatabaseError::RepairAborted => StoreError::Io {
+                path: self.path(),
+                source: io::Error::other(
+                    "it was not closed in order, and a disk that is read-only lets nobody repair it",
+                ),
+            },
+            error => self.fault(error.into()),
+        })
+    }
+
     fn open(&self) -> Result<Database, StoreError> {
         let path = self.path();
         let io = |path: &Path| {
@@ -250,7 +277,7 @@ impl Store {
                 file.set_permissions(Permissions::from_mode(0o600)).map_err(io(&path))?;
             }
             let opened = FileBackend::new(file)
-                .and_then(|backend| Database::builder().set_cache_size(64 * 1024).create_with_backend(backend));
+                .and_then(|backend| Database::builder().set_cache_size(CACHE).create_with_backend(backend));
             match opened {
                 Ok(database) => {
                     if is_new {

@@ -37,6 +37,14 @@ fn what_was_put_is_there_after_the_file_was_closed() {
 }
 
 #[test]
+fn what_is_kept_is_read_from_a_disk_that_takes_nothing() {
+    let (_dir, store) = store();
+    store.put(&key("d1"), &entry("s1")).unwrap();
+    let rows = store.rows(&store.open_read_only().unwrap()).unwrap();
+    assert_eq!(rows, [(key("d1"), entry("s1"))]);
+}
+
+#[test]
 fn another_device_product_place_or_cloud_gets_nothing_of_it() {
     let (_dir, store) = store();
     store.put(&key("d1"), &entry("s1")).unwrap();
