@@ -46,6 +46,18 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// An optional text of 1 to `max` bytes.
+    pub(crate) fn bounded(&self, name: &str, max: usize) -> Result<Option<String>, Refusal> {
+        match self.text(name)? {
+            Some(text) if text.is_empty() || text.len() > max => Err(refuse(
+                Code::BadField,
+                format!("`{name}` is {} bytes long", text.len()),
+                format!("`{name}` must be 1 to {max} bytes long"),
+            )),
+            other => Ok(other),
+        }
+    }
+
     pub(crate) fn flag(&self, name: &str) -> Result<bool, Refusal> {
         Ok(self.typed(name, "true or false", |value| value.as_bool())?.unwrap_or(false))
     }

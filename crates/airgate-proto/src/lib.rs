@@ -17,7 +17,7 @@
 //!
 //! let refusal = parse_line(br#"{"id":8,"op":"publsh"}"#).unwrap_err();
 //! assert_eq!(refusal.hint, "did you mean `publish`? The operations are: publish, subscribe, unsubscribe, status, ping, at, property, \
-//!     event, call, answer, shadow, time, ota_version, ota_progress, device_add, device_login, device_logout, \
+//!     event, call, answer, service_reply, shadow, time, ota_version, ota_progress, device_add, device_login, device_logout, \
 //!     device_register, device_delete, device_list, outbox_list, outbox_drop, metrics, history, log, may");
 //! ```
 #![forbid(unsafe_code)]
@@ -33,6 +33,7 @@ pub mod limits;
 mod line;
 mod parse;
 mod parse_ask;
+mod parse_content;
 mod reply;
 mod request;
 mod suggest;

@@ -1,11 +1,9 @@
 //! From one line of a program to a [`Request`], or to the refusal that says what is wrong with it.
 
 use crate::fields::{Fields, refuse, shown};
-use crate::limits::{
-    DEFAULT_PRIORITY, MAX_AT_BYTES, MAX_DURABLE_BYTES, MAX_ID_BYTES, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, MAX_PRIORITY,
-};
-use crate::{Code, Id, Op, Priority, Publish, Qos, Refusal, Request, Use, body, parse_ask, suggest, topic, waiting};
-use std::num::NonZeroU32;
+use crate::limits::{MAX_AT_BYTES, MAX_DURABLE_BYTES, MAX_ID_BYTES};
+use crate::parse_content::{payload, policy};
+use crate::{Code, Id, Op, Publish, Qos, Refusal, Request, Use, parse_ask, suggest, topic, waiting};
 
 /// Reads one line, terminator removed.
 ///
@@ -69,43 +67,13 @@ fn read_publish(fields: &Fields<'_>) -> Result<Publish, Refusal> {
         Some(0) => Qos::AtMostOnce,
         _ => Qos::AtLeastOnce,
     };
-    read_policy(fields, Publish { qos, ..Publish::new(topic, read_payload("publish", fields)?) })
-}
-
-/// The message, handled as the fields say.
-pub(crate) fn read_policy(fields: &Fields<'_>, publish: Publish) -> Result<Publish, Refusal> {
-    let level = fields.whole("priority", 0, u32::from(MAX_PRIORITY))?.unwrap_or(u32::from(DEFAULT_PRIORITY));
-    Ok(Publish {
-        priority: u8::try_from(level).ok().and_then(Priority::new).unwrap_or_default(),
-        ttl_s: fields.whole("ttl_s", 1, u32::MAX)?.and_then(NonZeroU32::new),
-        confirm: fields.flag("confirm")?,
-        key: bounded(fields, "key", MAX_KEY_BYTES)?,
-        ..publish
-    })
-}
-
-pub(crate) fn read_payload(op: &str, fields: &Fields<'_>) -> Result<Vec<u8>, Refusal> {
-    let choice = "give exactly one of `payload` (a string) and `payload_b64` (base64)";
-    let payload = match (fields.text("payload")?, fields.text("payload_b64")?) {
-        (Some(text), None) => text.into_bytes(),
-        (None, Some(text)) => body::decode(&text).map_err(|e| {
-            let hint = "use the standard alphabet (A-Z a-z 0-9 + /), without line breaks";
-            refuse(Code::BadField, format!("`payload_b64` is not base64: {e}"), hint)
-        })?,
-        (None, None) => return Err(refuse(Code::BadField, format!("`{op}` has no payload"), choice)),
-        (Some(_), Some(_)) => return Err(refuse(Code::BadField, format!("`{op}` has two payloads"), choice)),
-    };
-    if payload.len() > MAX_PAYLOAD_BYTES {
-        let message = format!("the payload is {} bytes long, the limit is {MAX_PAYLOAD_BYTES}", payload.len());
-        return Err(refuse(Code::PayloadTooLarge, message, "send it in parts, or a link to it"));
-    }
-    Ok(payload)
+    policy(fields, Publish { qos, ..Publish::new(topic, payload("publish", fields)?) })
 }
 
 fn read_subscription(fields: &Fields<'_>, op: &str) -> Result<(String, Option<String>), Refusal> {
     fields.only(op, &["id", "op", "filter", "durable"])?;
     let filter = filter(fields.required_text(op, "filter")?)?;
-    let durable = bounded(fields, "durable", MAX_DURABLE_BYTES)?;
+    let durable = fields.bounded("durable", MAX_DURABLE_BYTES)?;
     match &durable {
         Some(name) if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) => Err(refuse(
             Code::BadField,
@@ -151,7 +119,7 @@ fn filter(filter: String) -> Result<String, Refusal> {
 fn read_at(fields: &Fields<'_>) -> Result<Op, Refusal> {
     fields.only("at", &["id", "op", "command"])?;
     fields.required_text("at", "command")?;
-    let command = bounded(fields, "command", MAX_AT_BYTES)?.unwrap_or_default();
+    let command = fields.bounded("command", MAX_AT_BYTES)?.unwrap_or_default();
     // A line end or Ctrl-Z inside would smuggle in a second command or end a data prompt.
     if command.chars().any(char::is_control) {
         return Err(refuse(
@@ -166,16 +134,4 @@ fn read_at(fields: &Fields<'_>) -> Result<Op, Refusal> {
 fn read_log(fields: &Fields<'_>) -> Result<Op, Refusal> {
     fields.only("log", &["id", "op", "after"])?;
     Ok(Op::Log { after: fields.number("after")?.unwrap_or(0) })
-}
-
-/// An optional text of 1 to `max` bytes.
-pub(crate) fn bounded(fields: &Fields<'_>, name: &str, max: usize) -> Result<Option<String>, Refusal> {
-    match fields.text(name)? {
-        Some(text) if text.is_empty() || text.len() > max => Err(refuse(
-            Code::BadField,
-            format!("`{name}` is {} bytes long", text.len()),
-            format!("`{name}` must be 1 to {max} bytes long"),
-        )),
-        other => Ok(other),
-    }
 }

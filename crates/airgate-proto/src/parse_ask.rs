@@ -3,10 +3,10 @@
 //! What can wait is a publication under one of the daemon's words (`$thing/…`, `$ota/…`) and is kept like any other; what
 //! wants the cloud's reply is asked live.
 
-use crate::fields::{Fields, refuse};
+use crate::fields::{Fields, refuse, shown};
 use crate::limits::MAX_PAYLOAD_BYTES;
-use crate::parse::{bounded, read_payload, read_policy};
-use crate::{Answer, Ask, Code, Device, DeviceSecret, Op, Publish, Refusal};
+use crate::parse_content::{payload, policy};
+use crate::{Answer, Ask, Code, Device, DeviceSecret, Op, Publish, Refusal, suggest};
 use serde_json::{Map, Value, json};
 
 /// Fields that say how a kept message is handled.
@@ -22,7 +22,7 @@ pub(crate) fn read(name: &str, fields: &Fields<'_>) -> Option<Result<Op, Refusal
         "property" => property(fields),
         "event" => event(fields),
         "call" => call(fields).map(Op::Ask),
-        "answer" => answer(fields),
+        "answer" | "service_reply" => answer(name, fields),
         "shadow" => shadow(fields).map(Op::Ask),
         "time" => fields.only(name, &["id", "op"]).map(|()| Op::Time),
         "ota_version" => ota_version(fields),
@@ -59,9 +59,9 @@ fn post(fields: &Fields<'_>, path: String, params: Value) -> Result<Op, Refusal>
     keep(fields, format!("{}thing/{path}", of.as_deref().unwrap_or("$")), &params)
 }
 
-fn keep(fields: &Fields<'_>, topic: String, payload: &Value) -> Result<Op, Refusal> {
-    let publish = Publish::new(topic, payload.to_string());
-    Ok(Op::Publish(read_policy(fields, publish)?))
+fn keep(fields: &Fields<'_>, topic: String, content: &Value) -> Result<Op, Refusal> {
+    let publish = Publish::new(topic, content.to_string());
+    Ok(Op::Publish(policy(fields, publish)?))
 }
 
 fn property(fields: &Fields<'_>) -> Result<Op, Refusal> {
@@ -90,7 +90,7 @@ fn event(fields: &Fields<'_>) -> Result<Op, Refusal> {
 fn call(fields: &Fields<'_>) -> Result<Ask, Refusal> {
     fields.only("call", &["id", "op", "method", "params", "device", "timeout_s"])?;
     fields.required_text("call", "method")?;
-    let method = bounded(fields, "method", MAX_NAME)?.unwrap_or_default();
+    let method = fields.bounded("method", MAX_NAME)?.unwrap_or_default();
     let params = fields.value("params")?.unwrap_or_else(|| json!({}));
     if !params.is_object() && !params.is_array() {
         return Err(refuse(Code::BadField, "`params` is neither an object nor an array", "give what the method takes"));
@@ -99,17 +99,17 @@ fn call(fields: &Fields<'_>) -> Result<Ask, Refusal> {
     Ok(Ask::Call { method, params, device: device(fields)?, timeout_s })
 }
 
-fn answer(fields: &Fields<'_>) -> Result<Op, Refusal> {
-    fields.only("answer", &["id", "op", "call", "code", "data", "payload", "payload_b64"])?;
-    fields.required_text("answer", "call")?;
-    let call = bounded(fields, "call", MAX_NAME)?.unwrap_or_default();
+fn answer(op: &str, fields: &Fields<'_>) -> Result<Op, Refusal> {
+    fields.only(op, &["id", "op", "call", "code", "data", "payload", "payload_b64"])?;
+    fields.required_text(op, "call")?;
+    let call = fields.bounded("call", MAX_NAME)?.unwrap_or_default();
     let has_payload = fields.raw("payload").is_some() || fields.raw("payload_b64").is_some();
     let answer = if has_payload {
         if fields.raw("code").is_some() || fields.raw("data").is_some() {
             let hint = "a call with `params` is answered with `code` and `data`, one with a payload with a payload";
-            return Err(refuse(Code::BadField, "`answer` has both data and a payload", hint));
+            return Err(refuse(Code::BadField, format!("`{op}` has both data and a payload"), hint));
         }
-        Answer::Payload(read_payload("answer", fields)?)
+        Answer::Payload(payload(op, fields)?)
     } else {
         let code = fields.whole("code", 0, 110_000)?.unwrap_or(200);
         Answer::Data { code, data: object(fields, "data")?.unwrap_or_default().into() }
@@ -132,7 +132,7 @@ fn shadow(fields: &Fields<'_>) -> Result<Ask, Refusal> {
 fn ota_version(fields: &Fields<'_>) -> Result<Op, Refusal> {
     fields.only("ota_version", &[["id", "op", "version", "module"].as_slice(), &POLICY].concat())?;
     fields.required_text("ota_version", "version")?;
-    let (version, module) = (bounded(fields, "version", 64)?, bounded(fields, "module", 64)?);
+    let (version, module) = (fields.bounded("version", 64)?, fields.bounded("module", 64)?);
     keep(fields, "$ota/version".to_owned(), &json!({"version": version, "module": module}))
 }
 
@@ -142,7 +142,7 @@ fn ota_progress(fields: &Fields<'_>) -> Result<Op, Refusal> {
     let step = fields.value("step")?.and_then(|step| step.as_i64());
     let step = step.filter(|step| (1..=100).contains(step) || (-4..=-1).contains(step));
     let step = step.ok_or_else(|| refuse(Code::BadField, "`step` is missing or out of range", hint))?;
-    let (desc, module) = (bounded(fields, "desc", 256)?, bounded(fields, "module", 64)?);
+    let (desc, module) = (fields.bounded("desc", 256)?, fields.bounded("module", 64)?);
     keep(fields, "$ota/progress".to_owned(), &json!({"step": step, "desc": desc, "module": module}))
 }
 
@@ -150,7 +150,7 @@ fn with_secret(name: &str, fields: &Fields<'_>, ask: impl FnOnce(Device, DeviceS
     fields.only(name, &["id", "op", "device", "device_secret"])?;
     let device = needed(name, fields)?;
     fields.required_text(name, "device_secret")?;
-    let secret = bounded(fields, "device_secret", 256)?.unwrap_or_default();
+    let secret = fields.bounded("device_secret", 256)?.unwrap_or_default();
     Ok(Op::Ask(ask(device, DeviceSecret(secret))))
 }
 
@@ -171,6 +171,11 @@ fn needed(name: &str, fields: &Fields<'_>) -> Result<Device, Refusal> {
 /// Names become parts of a topic.
 fn device(fields: &Fields<'_>) -> Result<Option<Device>, Refusal> {
     let Some(value) = fields.value("device")? else { return Ok(None) };
+    let known = ["product_key", "device_name"];
+    if let Some(other) = value.as_object().and_then(|object| object.keys().find(|key| !known.contains(&key.as_str()))) {
+        let message = format!("`device` has no field `{}`", shown(other));
+        return Err(refuse(Code::BadField, message, suggest::hint(other, &known, "fields")));
+    }
     let name = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
     let fits =
         |name: &String| (1..=64).contains(&name.len()) && !name.contains(['/', '+', '#', '$']) && !has_control(name);
@@ -190,7 +195,7 @@ fn has_control(text: &str) -> bool {
 /// A name that becomes part of a topic.
 fn word(fields: &Fields<'_>, op: &str, field: &str) -> Result<String, Refusal> {
     fields.required_text(op, field)?;
-    let name = bounded(fields, field, MAX_NAME)?.unwrap_or_default();
+    let name = fields.bounded(field, MAX_NAME)?.unwrap_or_default();
     if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-:".contains(&b)) {
         let message = format!("`{field}` has characters that an identifier may not have");
         return Err(refuse(Code::BadField, message, "use letters, digits, `_`, `-` and `:`"));

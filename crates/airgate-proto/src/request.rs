@@ -79,7 +79,7 @@ pub enum Op {
 
 impl Op {
     /// The spellings on the line. Some are another way of writing a publication or a call.
-    pub const NAMES: [&'static str; 26] = [
+    pub const NAMES: [&'static str; 27] = [
         "publish",
         "subscribe",
         "unsubscribe",
@@ -90,6 +90,7 @@ impl Op {
         "event",
         "call",
         "answer",
+        "service_reply",
         "shadow",
         "time",
         "ota_version",

@@ -78,6 +78,8 @@ fn answers_are_data_or_bytes_and_not_both() {
     let data = Answer::Data { code: 200, data: json!({}) };
     assert_eq!(answer(json!({"op": "answer", "call": "7"})), ("7".to_owned(), data));
     assert_eq!(answer(json!({"op": "answer", "call": "7", "payload_b64": "/w=="})).1, Answer::Payload(vec![255]));
+    let reply = json!({"op": "service_reply", "call": "7", "code": 201});
+    assert_eq!(answer(reply).1, Answer::Data { code: 201, data: json!({}) }, "the other word for it");
     let both = json!({"id": 1, "op": "answer", "call": "7", "code": 200, "payload": "x"});
     assert_eq!(parse_line(both.to_string().as_bytes()).unwrap_err().code, Code::BadField);
 }
@@ -134,4 +136,13 @@ fn call_comes_back_as_it_went() {
         line.pop();
         assert_eq!(parse_server_line(&line).unwrap(), ServerFrame::Event(event));
     }
+}
+
+#[test]
+fn a_device_is_named_by_two_fields_and_no_other() {
+    let request =
+        json!({"id": 1, "op": "device_logout", "device": {"product_key": "a", "device_name": "b", "devicename": "c"}});
+    let refusal = parse_line(request.to_string().as_bytes()).unwrap_err();
+    assert_eq!((refusal.code, refusal.message.as_str()), (Code::BadField, "`device` has no field `devicename`"));
+    assert!(refusal.hint.contains("did you mean `device_name`?"), "{}", refusal.hint);
 }

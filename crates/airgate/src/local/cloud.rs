@@ -116,7 +116,7 @@ fn refused(id: Id, failure: &Failure) -> Refusal {
         Failure::Lost | Failure::TimedOut => (Code::TimedOut, "ask again, if asking twice does no harm"),
         Failure::Busy => (Code::RateLimited, "wait for replies before asking for more"),
         Failure::NotSubscribed => (Code::Internal, "the log tells what the cloud refused"),
-        Failure::Refused { .. } => (Code::CloudRefused, ""),
+        Failure::Refused { .. } => (Code::CloudRefused, "do what the message says, then ask again"),
         Failure::Unusable(_) => (Code::BadField, "see the documentation of the method"),
     };
     Refusal::new(id, code, failure.to_string(), hint)

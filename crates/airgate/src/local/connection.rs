@@ -5,7 +5,7 @@
 //! * [local-3] A confirmation is only lost with the connection: whoever wants more asks with a `key`.
 
 use super::cloud::Calls;
-use super::publish::{Way, not_accepted};
+use super::publish::{Way, not_accepted, too_many_filters};
 use super::rights::{Caller, Use};
 use super::why::{Answer, why};
 use super::{Accounts, Door};
@@ -290,21 +290,25 @@ impl Connection {
             let refusal = Refusal::new(id, Code::Internal, "the daemon stops", "try again in a moment");
             return self.reply(&Reply::Refused(refusal));
         };
-        self.filters.entry(durable).or_default().insert(filter.clone());
-        self.door.router.subscribe(account, filter, Qos::AtLeastOnce).await;
+        if !self.door.router.subscribe(account, filter.clone(), Qos::AtLeastOnce).await {
+            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..too_many_filters() }));
+        }
+        self.filters.entry(durable).or_default().insert(filter);
         self.reply(&Reply::Ok(Done::new(id)));
     }
 
     async fn unsubscribe(&mut self, id: Id, filter: String, durable: Option<String>) {
-        if let Some(account) = self.account(durable.as_deref()).await {
-            self.door.router.unsubscribe(account, filter.clone()).await;
+        if let Some(filters) = self.filters.get_mut(&durable) {
+            filters.remove(&filter);
         }
-        let filters = self.filters.entry(durable.clone()).or_default();
-        filters.remove(&filter);
-        if let Some(name) = durable.filter(|_| filters.is_empty()) {
-            // Its last filter: what was kept goes too.
-            self.durables.remove(&name);
-            self.door.router.forget(self.name(name)).await;
+        match durable {
+            None => self.door.router.unsubscribe(Account::Program(self.id), filter).await,
+            // Its last filter, and what was kept goes too.
+            Some(name) => {
+                if self.door.router.release(self.name(name.clone()), filter).await {
+                    self.durables.remove(&name);
+                }
+            }
         }
         self.reply(&Reply::Ok(Done::new(id)));
     }

@@ -115,8 +115,7 @@ impl Door {
             return Err(self.not_allowed(caller, Use::Subscribe, filter));
         }
         if held >= FILTERS_PER_PROGRAM {
-            let message = format!("a program has at most {FILTERS_PER_PROGRAM} filters");
-            return refuse(Code::BadFilter, message, "use a wildcard: + for one level, # for all below");
+            return Err(too_many_filters());
         }
         Ok(())
     }
@@ -146,6 +145,13 @@ impl Door {
     }
 }
 
+/// Of a program, or of a durable subscription that several programs made.
+pub(super) fn too_many_filters() -> Refusal {
+    let message = format!("a program, and a durable subscription, has at most {FILTERS_PER_PROGRAM} filters");
+    let hint = "use a wildcard (+ for one level, # for all below), or unsubscribe what is not needed";
+    Refusal::new(None, Code::BadFilter, message, hint)
+}
+
 fn within(len: usize, max: usize) -> Result<(), Refusal> {
     if len <= max {
         return Ok(());
@@ -159,7 +165,8 @@ pub(super) fn not_accepted(error: &AcceptError) -> Refusal {
     let (code, hint) = match error {
         AcceptError::Invalid { field: "payload", .. } => (Code::PayloadTooLarge, "split it, or compress it"),
         AcceptError::Invalid { field: "topic", .. } => (Code::BadTopic, "use a shorter topic"),
-        AcceptError::Invalid { .. } | AcceptError::KeyWithoutAcknowledgement => (Code::BadField, ""),
+        AcceptError::Invalid { .. } => (Code::BadField, "keep within the bounds"),
+        AcceptError::KeyWithoutAcknowledgement => (Code::BadField, "use qos 1, or leave out `key`"),
         AcceptError::Full { .. } | AcceptError::TooMany { .. } | AcceptError::ProgramFull { .. } => {
             (Code::OutboxFull, "keep the message and try again when some are sent")
         }

@@ -70,8 +70,9 @@ enum Request {
     Leave(ProgramId, Vec<Item>),
     Attach(Name, ProgramId, oneshot::Sender<(DurableId, bool)>),
     Forget(Name),
-    Subscribe(Account, String, Qos),
+    Subscribe(Account, String, Qos, oneshot::Sender<bool>),
     Unsubscribe(Account, String),
+    Release(Name, String, oneshot::Sender<bool>),
     Publish(Message, bool),
     Withdraw(Permits),
 }
@@ -210,8 +211,9 @@ fn apply(table: &mut Table, request: Request) {
         // A program that has gone meanwhile says so with its leave.
         Request::Attach(name, owner, reply) => drop(reply.send(table.attach(name, owner))),
         Request::Forget(name) => table.forget(&name),
-        Request::Subscribe(account, filter, qos) => table.subscribe(account, &filter, qos),
+        Request::Subscribe(account, filter, qos, reply) => drop(reply.send(table.subscribe(account, &filter, qos))),
         Request::Unsubscribe(account, filter) => table.unsubscribe(account, &filter),
+        Request::Release(name, filter, reply) => drop(reply.send(table.release(&name, &filter))),
         Request::Publish(message, retain) => table.publish(message, retain),
         Request::Withdraw(permits) => table.withdraw(|uid, filter| permits.may(uid, filter)),
     }
@@ -270,14 +272,25 @@ impl Router {
         self.ask(Request::Forget(name)).await;
     }
 
-    /// What matches `filter` is wanted, with at most this QoS.
-    pub async fn subscribe(&self, account: Account, filter: String, qos: Qos) {
-        self.ask(Request::Subscribe(account, filter, qos)).await;
+    /// What matches `filter` is wanted, with at most this QoS. False when the account has as many filters as it may: a durable
+    /// one may have got them by other connections.
+    pub async fn subscribe(&self, account: Account, filter: String, qos: Qos) -> bool {
+        let (reply, subscribed) = oneshot::channel();
+        self.ask(Request::Subscribe(account, filter, qos, reply)).await;
+        subscribed.await.unwrap_or(false)
     }
 
     /// `filter` is not wanted any more.
     pub async fn unsubscribe(&self, account: Account, filter: String) {
         self.ask(Request::Unsubscribe(account, filter)).await;
+    }
+
+    /// The durable account `name`, whoever has it, does not want `filter` any more. Its last filter ends it, with what was
+    /// kept; tells whether it has ended.
+    pub async fn release(&self, name: Name, filter: String) -> bool {
+        let (reply, ended) = oneshot::channel();
+        self.ask(Request::Release(name, filter, reply)).await;
+        ended.await.unwrap_or(true)
     }
 
     /// A message between programs of this host.

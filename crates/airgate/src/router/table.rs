@@ -3,7 +3,7 @@
 use super::queue::{DurableId, Item, Mailbox, Parcel, Queue, Taken};
 use super::retained::Retained;
 use super::trie::Trie;
-use super::{Hears, Name, ProgramId, RouterStatus, TEXTS};
+use super::{FILTERS_PER_PROGRAM, Hears, Name, ProgramId, RouterStatus, TEXTS};
 use airgate_proto::{Event, Message, Qos, topic};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -161,9 +161,13 @@ impl Table {
         self.status.away = self.durables.values().filter(|durable| durable.owner.is_none()).count();
     }
 
-    pub(super) fn subscribe(&mut self, account: Account, filter: &str, qos: Qos) {
+    /// False when the account has as many filters as it may.
+    pub(super) fn subscribe(&mut self, account: Account, filter: &str, qos: Qos) -> bool {
         let subscriber = subscriber(account);
-        let Some(filters) = self.filters_of(account) else { return };
+        let Some(filters) = self.filters_of(account) else { return true };
+        if filters.len() >= FILTERS_PER_PROGRAM && !filters.contains_key(filter) {
+            return false;
+        }
         if filters.insert(filter.to_owned(), qos).is_none() {
             self.trie.insert(filter, subscriber);
             if !is_local(filter) {
@@ -174,12 +178,24 @@ impl Table {
             Account::Program(id) => (Some(id), None),
             Account::Durable(id) => (self.durables.get(&id).and_then(|durable| durable.owner), Some(id)),
         };
-        let Some(program) = owner.and_then(|owner| self.programs.get(&owner)) else { return };
+        let Some(program) = owner.and_then(|owner| self.programs.get(&owner)) else { return true };
         for parcel in self.retained.matching(filter) {
             let qos = qos.min(qos_of(parcel));
             let item = Item { parcel: Arc::clone(parcel), qos, retained: true, again: false, via };
             hand(&mut self.status, &program.mailbox, item);
         }
+        true
+    }
+
+    /// The account `name` does not want `filter` any more, and ends with its last one; tells whether it has ended.
+    pub(super) fn release(&mut self, name: &Name, filter: &str) -> bool {
+        let Some(id) = self.names.get(name).copied() else { return true };
+        self.unsubscribe(Account::Durable(id), filter);
+        let ended = self.durables.get(&id).is_none_or(|durable| durable.filters.is_empty());
+        if ended {
+            self.forget(name);
+        }
+        ended
     }
 
     pub(super) fn unsubscribe(&mut self, account: Account, filter: &str) {

@@ -331,7 +331,9 @@ proptest! {
             match what {
                 0 if here.insert(program) => drop(join(&mut table, id, &[])),
                 0 => {}
-                1 => table.subscribe(Account::Program(program), &filter, Qos::AtLeastOnce),
+                1 => {
+                    table.subscribe(Account::Program(program), &filter, Qos::AtLeastOnce);
+                }
                 2 => table.unsubscribe(Account::Program(program), &filter),
                 3 => { table.leave(program, Vec::new()); here.remove(&program); }
                 _ => drop(deliver(&mut table, "a/b")),
@@ -343,4 +345,38 @@ proptest! {
         prop_assert!(table.wanted().is_empty());
         prop_assert_eq!(deliver(&mut table, "a/b"), 0);
     }
+}
+
+#[test]
+fn a_durable_subscription_ends_with_its_last_filter_whoever_says_so() {
+    let mut table = Table::default();
+    join(&mut table, 1, &[]);
+    let (durable, _) = table.attach(name("pump"), ProgramId(1));
+    for filter in ["user/a", "user/b"] {
+        assert!(table.subscribe(Account::Durable(durable), filter, Qos::AtLeastOnce));
+    }
+    table.leave(ProgramId(1), Vec::new());
+    deliver(&mut table, "user/b");
+    assert!(!table.release(&name("pump"), "user/a"), "it has another");
+    assert!(table.release(&name("never"), "user/a"));
+    assert_eq!(table.status.away, 1, "asking for the end of what never was makes nothing");
+    let inbox = join(&mut table, 2, &[]);
+    assert!(table.attach(name("pump"), ProgramId(2)).1);
+    assert_eq!(topics(&drain(&inbox)), ["user/b"], "what was kept is there");
+    assert!(table.release(&name("pump"), "user/b"));
+    assert!(table.wanted().is_empty() && !table.attach(name("pump"), ProgramId(2)).1);
+}
+
+#[test]
+fn connections_that_come_and_go_do_not_gather_filters_without_end() {
+    let mut table = Table::default();
+    let mut granted = 0;
+    for visit in 0..2 * FILTERS_PER_PROGRAM as u64 {
+        join(&mut table, visit, &[]);
+        let (durable, _) = table.attach(name("pump"), ProgramId(visit));
+        granted += usize::from(table.subscribe(Account::Durable(durable), &format!("user/{visit}"), Qos::AtLeastOnce));
+        assert!(table.subscribe(Account::Durable(durable), "user/0", Qos::AtLeastOnce), "one that it has");
+        table.leave(ProgramId(visit), Vec::new());
+    }
+    assert_eq!((granted, table.wanted().len()), (FILTERS_PER_PROGRAM, FILTERS_PER_PROGRAM));
 }

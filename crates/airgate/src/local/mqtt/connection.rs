@@ -5,7 +5,7 @@ use super::seat::Seat;
 use super::window::{Window, name};
 use crate::local::Door;
 use crate::local::cloud::Calls;
-use crate::local::publish::{Way, not_accepted};
+use crate::local::publish::{Way, not_accepted, too_many_filters};
 use crate::local::rights::Caller;
 use crate::router::{ANNOUNCED, Account, Hears, Item, Mailbox, ProgramId, Taken, announcement};
 use airgate_proto::topic::{self, TopicError};
@@ -211,7 +211,7 @@ impl Connection {
         }
         // [MQTT-3.3.2-2]
         if let Err(error) = topic::validate_name(&publish.topic) {
-            return refused(format!("a PUBLISH to {:?}: {error}", publish.topic));
+            return refused(format!("a PUBLISH to {:?}: {error}", shortened(&publish.topic)));
         }
         let number = (publish.qos != QoS::AtMostOnce).then_some(publish.pkid);
         if let Some(call) = publish.topic.strip_prefix(ANNOUNCED).and_then(|rest| rest.strip_prefix("answer/")) {
@@ -278,7 +278,7 @@ impl Connection {
         let why = match topic::validate_filter(&filter) {
             // [MQTT-4.7.1-2], [MQTT-4.7.1-3], [MQTT-4.7.3-1]
             Err(error @ (TopicError::Empty | TopicError::WildcardNotAlone(_) | TopicError::HashNotLast)) => {
-                return refused(format!("a SUBSCRIBE with {filter:?}: {error}"));
+                return refused(format!("a SUBSCRIBE with {:?}: {error}", shortened(&filter)));
             }
             Err(error) => error.to_string(),
             Ok(()) => match self.door.may_subscribe(&self.caller, &filter, others) {
@@ -287,15 +287,17 @@ impl Connection {
                         QoS::AtMostOnce => (QoS::AtMostOnce, Qos::AtMostOnce),
                         _ => (QoS::AtLeastOnce, Qos::AtLeastOnce),
                     };
-                    self.filters.insert(filter.clone());
-                    tracing::debug!(program = self.id.0, filter, "MQTT subscribed");
-                    self.door.router.subscribe(self.account, filter, own).await;
-                    return Ok(SubscribeReasonCode::Success(granted));
+                    if self.door.router.subscribe(self.account, filter.clone(), own).await {
+                        tracing::debug!(program = self.id.0, filter, "MQTT subscribed");
+                        self.filters.insert(filter);
+                        return Ok(SubscribeReasonCode::Success(granted));
+                    }
+                    too_many_filters().message
                 }
                 Err(refusal) => refusal.message,
             },
         };
-        tracing::warn!(program = self.id.0, filter, "MQTT subscription refused: {why}");
+        tracing::warn!(program = self.id.0, filter = shortened(&filter), "MQTT subscription refused: {why}");
         Ok(SubscribeReasonCode::Failure)
     }
 
@@ -353,6 +355,11 @@ impl Connection {
         let _ = tokio::time::timeout(super::LAST_WORDS, writer.write_all(&self.out)).await;
         (self.caller, self.window.into_items())
     }
+}
+
+/// The beginning of a foreign text, for the log: a topic may have 65,535 bytes.
+fn shortened(text: &str) -> &str {
+    text.char_indices().nth(256).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
 }
 
 async fn until(moment: Option<Instant>) {
