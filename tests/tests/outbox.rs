@@ -5,6 +5,7 @@
 
 use airgate_tests::{Door, House, Process, Setup, bin, eventually};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -151,4 +152,28 @@ fn a_daemon_killed_while_a_batch_fills_sends_its_messages_after_the_restart() {
     let last = confirmed(&mut door, "user/readings", "d");
     sent(&mut door, last);
     assert_eq!(house.cloud.received("user/readings"), ["a\nb\nc\nd"]);
+}
+
+#[test]
+fn a_program_is_told_the_end_of_each_of_thousands_that_end_at_once() {
+    const MANY: usize = 3_000;
+    let mut house = House::with(Setup { outbox: "max_age = \"3s\"", ..Setup::default() });
+    house.kill_modem();
+    let mut door = Door::open(&house.socket());
+    let lines = (0..MANY).map(|n| {
+        json!({"id": n, "op": "publish", "topic": "user/update", "payload": "x", "confirm": true}).to_string() + "\n"
+    });
+    door.send_raw(lines.collect::<String>().as_bytes());
+    let mut read = || door.event(|line| line["id"].is_u64() || line["event"] == "dropped");
+    let mut waiting = HashSet::new();
+    for _ in 0..2 * MANY {
+        let line = read();
+        let seq = line["seq"].as_u64().unwrap_or_else(|| panic!("{line}"));
+        match line["id"].is_u64() {
+            true => assert!(waiting.insert(seq)),
+            false => {
+                assert!(line["reason"] == "max_age" && waiting.remove(&seq), "{line} comes once, after the answer")
+            }
+        }
+    }
 }

@@ -10,7 +10,7 @@ use super::rights::{Caller, Use};
 use super::why::{Answer, why};
 use super::{Accounts, Door};
 use crate::config::DEFAULT_PATH;
-use crate::outbox::{Accepted, Notice};
+use crate::outbox::{Accepted, Ends, Notice};
 use crate::router::{Account, DurableId, Hears, Item, Mailbox, Name, ProgramId, Taken};
 use crate::status::DAEMON;
 use airgate_proto as proto;
@@ -22,13 +22,12 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::broadcast;
 use tokio::time::Instant;
 
 /// Requests of one program that may wait for their answer at once.
@@ -70,9 +69,9 @@ pub(super) struct Connection {
     pub(super) pending: FuturesUnordered<BoxFuture<'static, Answered>>,
     /// Publications whose end is to be told.
     confirm: HashSet<u64>,
-    /// Publications with `confirm` that are not accepted yet.
-    confirm_pending: usize,
-    notices: Option<broadcast::Receiver<Notice>>,
+    /// Ends of publications whose number the program does not know yet.
+    early: HashMap<u64, Notice>,
+    ends: Option<Ends>,
     /// What this program may answer.
     pub(super) calls: Calls,
     out: Vec<u8>,
@@ -94,8 +93,8 @@ impl Connection {
             durables: BTreeMap::new(),
             pending: FuturesUnordered::new(),
             confirm: HashSet::new(),
-            confirm_pending: 0,
-            notices: None,
+            early: HashMap::new(),
+            ends: None,
             calls: Calls::default(),
             out: Vec::new(),
             written: 0,
@@ -143,7 +142,7 @@ impl Connection {
                         break Ok(());
                     }
                 }
-                notice = next_notice(&mut self.notices), if may_tell => self.on_notice(notice),
+                notice = next_end(&mut self.ends), if may_tell => self.on_end(notice),
                 taken = mailbox.next(), if may_tell => self.tell(taken),
                 Ok(()) = link.changed(), if may_tell => {
                     let now = link.borrow_and_update().event();
@@ -262,12 +261,8 @@ impl Connection {
             }
             Err(refusal) => return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal })),
         };
-        if confirm {
-            self.confirm_pending += 1;
-            // Subscribed before the message can possibly be sent.
-            self.notices.get_or_insert_with(|| self.door.outbox.notices());
-        }
-        let accepting = self.door.accept(&self.caller, message);
+        let listener = confirm.then(|| self.ends.get_or_insert_with(|| self.door.outbox.listen()).id());
+        let accepting = self.door.accept(&self.caller, message, listener);
         self.pending.push(Box::pin(async move {
             let (reply, end) = match accepting.await {
                 Ok(Accepted { seq, duplicate, settled }) => {
@@ -377,33 +372,29 @@ impl Connection {
 
     fn answer(&mut self, Answered { reply, confirm }: Answered) {
         self.reply(&reply);
-        let Some(confirm) = confirm else { return };
-        self.confirm_pending -= 1;
         match confirm {
-            Confirm::Later(seq) => drop(self.confirm.insert(seq)),
-            Confirm::Now(seq) => self.out.extend(Event::Sent { seq }.to_line()),
-            Confirm::Never => {}
+            Some(Confirm::Later(seq)) => match self.early.remove(&seq) {
+                Some(notice) => self.tell_end(notice),
+                None => drop(self.confirm.insert(seq)),
+            },
+            Some(Confirm::Now(seq)) => self.out.extend(Event::Sent { seq }.to_line()),
+            Some(Confirm::Never) | None => {}
         }
-        self.stop_listening();
     }
 
-    fn on_notice(&mut self, notice: Notice) {
-        let (Notice::Settled { seq } | Notice::Dropped { seq, .. }) = notice;
-        if !self.confirm.remove(&seq) {
-            return;
+    fn on_end(&mut self, notice: Notice) {
+        match self.confirm.remove(&notice.seq()) {
+            true => self.tell_end(notice),
+            false => drop(self.early.insert(notice.seq(), notice)),
         }
+    }
+
+    fn tell_end(&mut self, notice: Notice) {
         let event = match notice {
             Notice::Settled { seq } => Event::Sent { seq },
             Notice::Dropped { seq, reason } => Event::Dropped(Dropped { seq, reason: reason.as_str().to_owned() }),
         };
         self.out.extend(event.to_line());
-        self.stop_listening();
-    }
-
-    fn stop_listening(&mut self) {
-        if self.confirm.is_empty() && self.confirm_pending == 0 {
-            self.notices = None;
-        }
     }
 
     pub(super) fn reply(&mut self, reply: &Reply) {
@@ -420,15 +411,9 @@ async fn linger(ended: Option<Instant>) {
 }
 
 /// Waits for the end of a message; for ever when nobody wants to know.
-async fn next_notice(notices: &mut Option<broadcast::Receiver<Notice>>) -> Notice {
-    let Some(receiver) = notices else { return std::future::pending().await };
-    loop {
-        match receiver.recv().await {
-            Ok(notice) => return notice,
-            Err(broadcast::error::RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "a program does not read its confirmations");
-            }
-            Err(broadcast::error::RecvError::Closed) => return std::future::pending().await,
-        }
+async fn next_end(ends: &mut Option<Ends>) -> Notice {
+    match ends {
+        Some(ends) => ends.next().await,
+        None => std::future::pending().await,
     }
 }

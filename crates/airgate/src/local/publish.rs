@@ -3,7 +3,7 @@
 use super::Door;
 use super::rights::{Caller, Rights, Use};
 use crate::batch::fits;
-use crate::outbox::{self, AcceptError, Accepted};
+use crate::outbox::{self, AcceptError, Accepted, ListenerId};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Hears, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
 use futures_util::future::BoxFuture;
@@ -54,10 +54,11 @@ impl Door {
         &self,
         caller: &Caller,
         message: outbox::Message,
+        listener: Option<ListenerId>,
     ) -> BoxFuture<'static, Result<Accepted, AcceptError>> {
         let (outbox, bound) = (self.outbox.clone(), self.rights().max_queued_bytes(caller));
         let mut accepting: BoxFuture<'static, _> =
-            Box::pin(unconstrained(async move { outbox.accept_within(message, bound).await }));
+            Box::pin(unconstrained(async move { outbox.accept_for(message, bound, listener).await }));
         match accepting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(accepted) => Box::pin(ready(accepted)),
             Poll::Pending => accepting,

@@ -112,7 +112,7 @@ pub enum AcceptError {
     Closed,
 }
 
-/// What the router tells the programs that asked.
+/// How a message ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     /// The cloud acknowledged it.
@@ -127,4 +127,12 @@ pub enum Notice {
         /// Why.
         reason: DropReason,
     },
+}
+
+impl Notice {
+    /// The number of the message.
+    pub fn seq(&self) -> u64 {
+        let (Self::Settled { seq } | Self::Dropped { seq, .. }) = self;
+        *seq
+    }
 }

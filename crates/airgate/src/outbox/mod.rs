@@ -9,6 +9,7 @@ mod browse;
 mod clock;
 mod compact;
 mod disk;
+mod ends;
 mod errors;
 mod files;
 mod flow;
@@ -27,10 +28,11 @@ mod tests;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use tokio::sync::{Semaphore, broadcast, oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use browse::{Listed, Page, read_stopped};
 pub use clock::{Clock, HostTime, SystemClock};
+pub use ends::{Ends, ListenerId};
 pub use errors::{AcceptError, Notice, OpenError};
 pub use flow::Rates;
 pub use message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
@@ -165,23 +167,25 @@ impl Outbox {
     /// # Errors
     /// [`AcceptError`]; the message is then not accepted.
     pub async fn accept(&self, message: Message) -> Result<Accepted, AcceptError> {
-        self.accept_within(message, None).await
+        self.accept_for(message, None, None).await
     }
 
     /// As [`Outbox::accept`], from a program whose messages on the disk may take at most `max_queued_bytes`. At that bound
-    /// its messages are refused; nobody else's suffer. [outbox-14]
+    /// its messages are refused; nobody else's suffer. [outbox-14] The listener is told how it ends, if it is accepted and
+    /// had not ended before.
     ///
     /// # Errors
     /// As [`Outbox::accept`].
-    pub async fn accept_within(
+    pub async fn accept_for(
         &self,
         message: Message,
         max_queued_bytes: Option<u64>,
+        listener: Option<ListenerId>,
     ) -> Result<Accepted, AcceptError> {
         message.check()?;
         match message.qos {
-            Qos::AtMostOnce => self.accept_in_memory(message),
-            Qos::AtLeastOnce => self.accept_on_disk(message, max_queued_bytes).await,
+            Qos::AtMostOnce => self.accept_in_memory(message, listener),
+            Qos::AtLeastOnce => self.accept_on_disk(message, max_queued_bytes, listener).await,
         }
     }
 
@@ -190,7 +194,7 @@ impl Outbox {
         self.inner.shared.now_ms()
     }
 
-    fn accept_in_memory(&self, message: Message) -> Result<Accepted, AcceptError> {
+    fn accept_in_memory(&self, message: Message, listener: Option<ListenerId>) -> Result<Accepted, AcceptError> {
         self.inner.shared.with(|state, _| {
             if state.closed {
                 return Err(AcceptError::Closed);
@@ -202,11 +206,17 @@ impl Outbox {
             }
             let reason = || "no numbers could be set aside on the disk".to_owned();
             let seq = seq.ok_or_else(|| AcceptError::Disk { reason: reason() })?;
+            listener.into_iter().for_each(|id| state.listeners.want(seq, id));
             Ok(Accepted { seq, duplicate: false, settled: false })
         })
     }
 
-    async fn accept_on_disk(&self, message: Message, max_queued_bytes: Option<u64>) -> Result<Accepted, AcceptError> {
+    async fn accept_on_disk(
+        &self,
+        message: Message,
+        max_queued_bytes: Option<u64>,
+        listener: Option<ListenerId>,
+    ) -> Result<Accepted, AcceptError> {
         let weight = u32::try_from(message.weight()).unwrap_or(u32::MAX);
         let room = Arc::clone(&self.inner.room).acquire_many_owned(weight).await;
         let room = room.map_err(|_| AcceptError::Closed)?;
@@ -218,13 +228,18 @@ impl Outbox {
                 self.make_room(state, &message, max_queued_bytes)?;
             }
             match state.index.offer(message.uid, message.key.as_deref()) {
-                Offer::Known(seq) => Ok((seq, state.index.is_settled(seq), wait_for(state, seq, true))),
+                Offer::Known(seq) => {
+                    let settled = state.index.is_settled(seq);
+                    listener.filter(|_| !settled).into_iter().for_each(|id| state.listeners.want(seq, id));
+                    Ok((seq, settled, wait_for(state, seq, true)))
+                }
                 Offer::New(seq) => {
                     state.index.on_its_way(message.uid, message.weight() as u64, true);
                     // Sent under the lock, so that the log has the order of the numbers.
                     let job = AcceptJob { offered: Offered { seq, accepted_unix_ms: now, message }, room };
                     self.inner.jobs.send(Job::Accept(job)).map_err(|_| AcceptError::Closed)?;
                     state.waiters.insert(seq, Vec::new());
+                    listener.into_iter().for_each(|id| state.listeners.want(seq, id));
                     Ok((seq, false, wait_for(state, seq, false)))
                 }
             }
@@ -359,9 +374,9 @@ impl Outbox {
         })
     }
 
-    /// What ends from now on. A listener that falls 1,024 behind misses the oldest and is told how many.
-    pub fn notices(&self) -> broadcast::Receiver<Notice> {
-        self.inner.shared.notices.subscribe()
+    /// One who can be told how messages end.
+    pub fn listen(&self) -> Ends {
+        Ends::listen(&self.inner.shared)
     }
 
     /// Accepts nothing more, writes what is pending, and lets go of the directory.

@@ -4,17 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{Notify, broadcast, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 
 use super::clock::{Anchor, Clock, Steady};
-use super::errors::{AcceptError, Notice};
+use super::ends::Listeners;
+use super::errors::AcceptError;
 use super::flow::Flow;
 use super::index::{Extent, Index, Totals};
 use super::message::Message;
 use super::options::Options;
-
-/// How many notices a slow listener may be behind before it misses some (and is told how many).
-const NOTICES_MAX: usize = 1024;
 
 /// How the disk does.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +71,7 @@ pub(super) struct State {
     pub(super) index: Index,
     pub(super) waiters: HashMap<u64, Vec<Waiter>>,
     answers: Vec<(Waiter, Result<(), AcceptError>)>,
+    pub(super) listeners: Listeners,
     pub(super) cache: Cache,
     pub(super) salts: BTreeMap<u32, u32>,
     pub(super) disk: DiskHealth,
@@ -107,6 +106,9 @@ impl State {
     pub(super) fn answer(&mut self, seq: u64, result: &Result<(), AcceptError>) {
         for waiter in self.waiters.remove(&seq).unwrap_or_default() {
             self.answers.push((waiter, result.clone()));
+        }
+        if result.is_err() {
+            self.listeners.forget(seq);
         }
     }
 }
@@ -143,7 +145,6 @@ pub(super) struct Shared {
     files: Mutex<()>,
     pub(super) ready: Notify,
     pub(super) status: watch::Sender<OutboxStatus>,
-    pub(super) notices: broadcast::Sender<Notice>,
     clock: Arc<dyn Clock>,
     steady: Steady,
 }
@@ -155,6 +156,7 @@ impl Shared {
             index,
             waiters: HashMap::new(),
             answers: Vec::new(),
+            listeners: Listeners::default(),
             cache,
             salts,
             disk: DiskHealth::Ok,
@@ -164,9 +166,9 @@ impl Shared {
             flow: Flow::default(),
             counted: Totals::default(),
         };
-        let (status, notices) = (watch::Sender::new(status_of(&mut state)), broadcast::Sender::new(NOTICES_MAX));
+        let status = watch::Sender::new(status_of(&mut state));
         let clock = Arc::clone(&options.clock);
-        Self { state: Mutex::new(state), files: Mutex::new(()), ready: Notify::new(), status, notices, clock, steady }
+        Self { state: Mutex::new(state), files: Mutex::new(()), ready: Notify::new(), status, clock, steady }
     }
 
     /// Runs `act` with the time at hand and everything outlived dropped, then tells whoever listens what changed.
@@ -196,12 +198,10 @@ impl Shared {
     }
 
     fn tell(&self, state: &mut State) {
-        let State { index, cache, .. } = state;
+        let State { index, cache, listeners, .. } = state;
         for notice in index.drain_notices() {
-            let (Notice::Settled { seq } | Notice::Dropped { seq, .. }) = notice;
-            cache.remove(seq);
-            // Nobody listening is no fault.
-            let _ = self.notices.send(notice);
+            cache.remove(notice.seq());
+            listeners.tell(notice);
         }
         let status = status_of(state);
         self.status.send_if_modified(|old| {

@@ -229,7 +229,7 @@ impl Connection {
                 self.accepting.push_back(Box::pin(async move { Ok(number) }));
             }
             Ok(Way::Up(message)) => {
-                let accepting = self.door.accept(&self.caller, message);
+                let accepting = self.door.accept(&self.caller, message, None);
                 self.accepting.push_back(Box::pin(async move {
                     let accepted = accepting.await;
                     accepted.map(|_| number).map_err(|error| not_accepted(&error).message)

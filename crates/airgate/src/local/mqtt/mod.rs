@@ -164,7 +164,7 @@ async fn publish_will(door: &Door, caller: &Caller, will: LastWill) {
     match door.outgoing(caller, message(&will.topic, &will.message, will.qos)) {
         Ok(Way::Local(message)) => door.router.publish(message, will.retain).await,
         Ok(Way::Up(message)) => {
-            if let Err(error) = door.accept(caller, message).await {
+            if let Err(error) = door.accept(caller, message, None).await {
                 tracing::warn!(uid = caller.uid, topic = will.topic, %error, "a will is lost");
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::{TestClock, copy, drain, message, options, put};
+use super::{TestClock, copy, drain, message, options, put, put_for};
 use crate::outbox::record::{Accept, Record};
 use crate::outbox::segment::{Head, VERSION, file_name};
 use crate::outbox::{AcceptError, Clock, DropReason, HostTime, Message, Notice, Options, Outbox, Qos, WhenFull};
@@ -24,13 +24,13 @@ async fn a_message_that_waited_too_long_is_dropped_told_and_the_rest_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(TestClock::default());
     let (outbox, _) = Outbox::open(aged(dir.path(), &clock)).unwrap();
-    let mut notices = outbox.notices();
-    let old = put(&outbox, "old").await;
+    let mut ends = outbox.listen();
+    let old = put_for(&ends, &outbox, message("old")).await;
     clock.0.store(HOUR / 2, SeqCst);
     put(&outbox, "young").await;
     clock.0.store(HOUR + 10_000, SeqCst);
     assert_eq!(drain(&outbox).await, ["young"]);
-    assert_eq!(notices.recv().await.unwrap(), Notice::Dropped { seq: old, reason: DropReason::MaxAge });
+    assert_eq!(ends.next().await, Notice::Dropped { seq: old, reason: DropReason::MaxAge });
     assert_eq!(outbox.status().borrow().dropped_total, 1);
     outbox.close().await;
     let (_, opened) = Outbox::open(aged(dir.path(), &clock)).unwrap();
@@ -102,19 +102,19 @@ async fn a_program_at_its_bound_is_refused_and_others_are_not() {
     let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
     let from = |uid| Message { uid, ..message(&"x".repeat(100)) };
     let mut kept = 0;
-    while outbox.accept_within(from(1), Some(1_000)).await.is_ok() {
+    while outbox.accept_for(from(1), Some(1_000), None).await.is_ok() {
         kept += 1;
     }
     assert!((3..10).contains(&kept), "{kept}");
-    let refused = outbox.accept_within(from(1), Some(1_000)).await;
+    let refused = outbox.accept_for(from(1), Some(1_000), None).await;
     assert!(matches!(refused, Err(AcceptError::ProgramFull { max_queued_bytes: 1_000, .. })), "{refused:?}");
-    outbox.accept_within(from(2), Some(1_000)).await.unwrap();
+    outbox.accept_for(from(2), Some(1_000), None).await.unwrap();
     // What it has on the disk counts after a restart too, and what is sent counts no more.
     outbox.close().await;
     let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
-    assert!(outbox.accept_within(from(1), Some(1_000)).await.is_err());
+    assert!(outbox.accept_for(from(1), Some(1_000), None).await.is_err());
     drain(&outbox).await;
-    outbox.accept_within(from(1), Some(1_000)).await.unwrap();
+    outbox.accept_for(from(1), Some(1_000), None).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Looking at what waits, dropping some of it, reading it while no daemon runs.
 
-use super::{copy, drain, message, options, put};
+use super::{copy, drain, message, options, put, put_for};
 use crate::outbox::{DropReason, Listed, Message, Notice, OpenError, Options, Outbox, Page, Qos, read_stopped};
 
 fn texts(page: &Page) -> Vec<String> {
@@ -32,9 +32,9 @@ async fn an_operator_drops_what_is_selected_and_neither_what_is_out_nor_the_rest
     // [outbox-2]
     let dir = tempfile::tempdir().unwrap();
     let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
-    let mut notices = outbox.notices();
+    let mut ends = outbox.listen();
     for text in ["out", "a", "b"] {
-        put(&outbox, text).await;
+        put_for(&ends, &outbox, message(text)).await;
     }
     outbox.accept(Message { qos: Qos::AtMostOnce, ..message("memory") }).await.unwrap();
     outbox.accept(Message { topic: "user/other".to_owned(), ..message("other") }).await.unwrap();
@@ -44,7 +44,7 @@ async fn an_operator_drops_what_is_selected_and_neither_what_is_out_nor_the_rest
     assert!(page.messages[0].in_flight && !page.messages[1].in_flight);
     let seqs: Vec<u64> = page.messages.iter().map(|one| one.seq).collect();
     assert_eq!(outbox.drop_waiting(&seqs), 3);
-    assert_eq!(notices.recv().await.unwrap(), Notice::Dropped { seq: seqs[1], reason: DropReason::Operator });
+    assert_eq!(ends.next().await, Notice::Dropped { seq: seqs[1], reason: DropReason::Operator });
     outbox.settle(out.seq);
     assert_eq!(drain(&outbox).await, ["other"]);
     outbox.close().await;

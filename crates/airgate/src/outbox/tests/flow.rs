@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::{TestClock, drain, message, options, put};
+use super::{TestClock, drain, message, options, put, put_for};
 use crate::outbox::{AcceptError, DropReason, Message, Notice, Options, Outbox, PAYLOAD_MAX, Qos, WhenFull};
 
 #[tokio::test]
@@ -16,13 +16,13 @@ async fn expired_message_is_dropped_told_and_frees_its_key() {
     let clock = Arc::new(TestClock::default());
     let timed = Options { clock: Arc::<TestClock>::clone(&clock), ..options(dir.path()) };
     let (outbox, _) = Outbox::open(timed).unwrap();
-    let mut notices = outbox.notices();
+    let mut ends = outbox.listen();
     let brief = Message { expires_unix_ms: Some(50), key: Some("k".to_owned()), ..message("brief") };
-    let first = outbox.accept(brief.clone()).await.unwrap();
+    let first = put_for(&ends, &outbox, brief.clone()).await;
     put(&outbox, "lasting").await;
     clock.0.store(50, SeqCst);
     assert_eq!(drain(&outbox).await, ["lasting"]);
-    assert_eq!(notices.recv().await.unwrap(), Notice::Dropped { seq: first.seq, reason: DropReason::Ttl });
+    assert_eq!(ends.next().await, Notice::Dropped { seq: first, reason: DropReason::Ttl });
     let again = outbox.accept(Message { expires_unix_ms: None, ..brief }).await.unwrap();
     assert!(!again.duplicate);
 }
@@ -123,15 +123,15 @@ async fn at_the_bound_the_oldest_of_the_lowest_priority_give_way_and_are_told() 
     // [outbox-12]
     let dir = tempfile::tempdir().unwrap();
     let (outbox, _) = Outbox::open(bounded(dir.path(), WhenFull::DropOldest)).unwrap();
-    let mut notices = outbox.notices();
+    let mut ends = outbox.listen();
     let with = |priority: u8, text: &str| Message { priority, ..message(&format!("{text:_<100}")) };
-    let first = outbox.accept(with(4, "first")).await.unwrap().seq;
+    let first = put_for(&ends, &outbox, with(4, "first")).await;
     let alarm = outbox.accept(with(9, "alarm")).await.unwrap().seq;
     for number in 0..40 {
         outbox.accept(with(4, &number.to_string())).await.unwrap();
         assert!(outbox.status().borrow().bytes <= 2_000);
     }
-    assert_eq!(notices.recv().await.unwrap(), Notice::Dropped { seq: first, reason: DropReason::Full });
+    assert_eq!(ends.next().await, Notice::Dropped { seq: first, reason: DropReason::Full });
     let left = drain(&outbox).await;
     assert!(left[0].starts_with("alarm"), "{alarm} was not dropped for lesser ones");
     assert!(left.last().unwrap().starts_with("39"));

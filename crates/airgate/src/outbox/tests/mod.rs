@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Clock, HostTime, Message, Options, Outbox, Qos};
+use super::{Clock, Ends, HostTime, Message, Options, Outbox, Qos};
 
 /// A host that started at 0 and believes that it is 1970.
 #[derive(Default)]
@@ -52,6 +52,11 @@ fn options(dir: &Path) -> Options {
 
 async fn put(outbox: &Outbox, text: &str) -> u64 {
     outbox.accept(message(text)).await.expect("accepted").seq
+}
+
+/// The same for a listener.
+async fn put_for(ends: &Ends, outbox: &Outbox, message: Message) -> u64 {
+    outbox.accept_for(message, None, Some(ends.id())).await.expect("accepted").seq
 }
 
 /// Everything that waits, settled as it comes.
