@@ -151,8 +151,7 @@ impl Sources {
     }
 
     fn better_clock(&self) -> Option<clock::Reading> {
-        let network = self.module.borrow().facts.network_time;
-        self.clock.borrow().or_else(|| network.map(clock::Reading::network))
+        clock::best(*self.clock.borrow(), self.module.borrow().facts.network_time)
     }
 
     /// What the history takes down.

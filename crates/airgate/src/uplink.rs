@@ -26,7 +26,12 @@ pub const MAX_PAYLOAD: usize = MODULE_MAX_PAYLOAD;
 #[derive(Clone, Debug)]
 pub struct Uplink {
     modem: Modem,
+    #[cfg(test)]
+    played: Option<played::Played>,
 }
+
+#[cfg(test)]
+pub(crate) mod played;
 
 /// Why a sign-in cannot even be tried.
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +73,12 @@ impl Uplink {
     /// Starts the driver of the module.
     pub fn start(config: Config, recovery: Recovery) -> (Self, mpsc::Receiver<Event>) {
         let (modem, events) = Modem::start_recovering(config, recovery);
-        (Self { modem }, events)
+        let uplink = Self {
+            modem,
+            #[cfg(test)]
+            played: None,
+        };
+        (uplink, events)
     }
 
     /// Wants a session with this sign-in and these subscriptions (long form, QoS), or none.
@@ -80,6 +90,11 @@ impl Uplink {
         session: Option<(u64, &SignIn)>,
         subscriptions: BTreeMap<String, u8>,
     ) -> Result<(), CannotSignIn> {
+        #[cfg(test)]
+        if let Some(played) = &self.played {
+            played.want(session);
+            return Ok(());
+        }
         let session = session.map(|(attempt, sign_in)| session_of(attempt, sign_in)).transpose()?;
         self.modem.want(Desired { session: session.map(Arc::new), subscriptions });
         Ok(())
@@ -127,6 +142,10 @@ impl Uplink {
 
     /// What is known of the module.
     pub fn status(&self) -> watch::Receiver<Status> {
+        #[cfg(test)]
+        if let Some(played) = &self.played {
+            return played.status();
+        }
         self.modem.status()
     }
 }

@@ -57,6 +57,11 @@ impl Reading {
     }
 }
 
+/// The better one of two clocks: the cloud tells milliseconds, the network whole seconds.
+pub fn best(cloud: Option<Reading>, network: Option<NetworkTime>) -> Option<Reading> {
+    cloud.or_else(|| network.map(Reading::network))
+}
+
 /// The time by the best clock there is, for programs.
 pub fn now(reading: Option<Reading>, now: Instant, host_ms: u64) -> Value {
     let Some(reading) = reading else {

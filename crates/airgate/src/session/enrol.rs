@@ -2,7 +2,8 @@
 //!
 //! * [enrol-1] A credential is used only after it was kept.
 //! * [enrol-2] A registered secret that is refused leads to one registration, not before 10 minutes and once in 24 hours;
-//!   the old one stays until the new one has signed in.
+//!   the old one stays until the new one has signed in. A clock that is set meanwhile neither shortens the 24 hours nor
+//!   makes a year of them.
 //! * [enrol-3] A device that is not listed never registers again while something is kept, and not after three accepted
 //!   registrations whose answer was not seen: each may use up one of the five that the cloud allows.
 //! * [enrol-4] What was imported by hand is the user's: refused, it is not replaced.
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 /// The push follows the sign-in at once; a slow radio may hold it up.
 const ANSWER: Duration = Duration::from_secs(30);
 const RENEW_AFTER: Duration = Duration::from_secs(600);
+const DAY: Duration = Duration::from_secs(86_400);
 const DAY_MS: u64 = 86_400_000;
 const UNANSWERED: u32 = 3;
 
@@ -53,11 +55,15 @@ pub(super) struct Enrol {
     stage: Stage,
     unkept: bool,
     refused_since: Option<Instant>,
+    /// From when a day must go by before the next renewal, where this run knows it better than the entry.
+    rests_since: Option<Instant>,
 }
 
 impl Enrol {
-    pub(super) fn new(mode: RegistrationMode, entry: Entry) -> Self {
-        Self { mode, entry, stage: Stage::Idle, unkept: false, refused_since: None }
+    pub(super) fn new(mode: RegistrationMode, entry: Entry, now: Instant, unix_ms: u64) -> Self {
+        // One in the future was written by a clock that was wrong, or this one is: how long ago it was nobody knows.
+        let rests_since = entry.renewed_unix_ms.filter(|at| *at > unix_ms).map(|_| now);
+        Self { mode, entry, stage: Stage::Idle, unkept: false, refused_since: None, rests_since }
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -88,9 +94,10 @@ impl Enrol {
     fn may_renew(&self, now: Instant, unix_ms: u64) -> bool {
         let registered = self.entry.current.as_ref().is_some_and(|record| record.by == Origin::Registration);
         let late = self.refused_since.is_some_and(|since| now >= since + RENEW_AFTER);
-        // A clock that was set back does not lift the bound.
-        let rested =
-            self.entry.renewed_unix_ms.is_none_or(|at| unix_ms.checked_sub(at).is_some_and(|age| age >= DAY_MS));
+        let rested = match (self.rests_since, self.entry.renewed_unix_ms) {
+            (Some(since), _) => now >= since + DAY,
+            (None, at) => at.is_none_or(|at| unix_ms.saturating_sub(at) >= DAY_MS),
+        };
         self.mode == RegistrationMode::Register && registered && late && rested && self.entry.candidate.is_none()
     }
 
@@ -115,15 +122,15 @@ impl Enrol {
     pub(super) fn accepted(&mut self, now: Instant, unix_ms: u64) -> Entry {
         self.stage = Stage::Awaiting(now + ANSWER);
         self.entry.unanswered = self.entry.unanswered.saturating_add(1);
-        self.spend_renewal(unix_ms);
+        self.spend_renewal(now, unix_ms);
         self.entry.clone()
     }
 
     /// The answer came and is for us: what to write before it is used.
-    pub(super) fn answered(&mut self, credential: Credential, unix_ms: u64) -> Entry {
+    pub(super) fn answered(&mut self, credential: Credential, now: Instant, unix_ms: u64) -> Entry {
         self.stage = Stage::Keeping;
         self.entry.unanswered = 0;
-        self.spend_renewal(unix_ms);
+        self.spend_renewal(now, unix_ms);
         let record = Record { credential, obtained_unix_ms: unix_ms, by: Origin::Registration };
         match self.entry.current {
             None => self.entry.current = Some(record),
@@ -133,9 +140,9 @@ impl Enrol {
     }
 
     /// The cloud refused the registration: what to write.
-    pub(super) fn registration_refused(&mut self, unix_ms: u64) -> Entry {
+    pub(super) fn registration_refused(&mut self, now: Instant, unix_ms: u64) -> Entry {
         self.stage = Stage::Idle;
-        self.spend_renewal(unix_ms);
+        self.spend_renewal(now, unix_ms);
         self.entry.clone()
     }
 
@@ -165,8 +172,9 @@ impl Enrol {
         self.entry.candidate.take().map(|_| self.entry.clone())
     }
 
-    fn spend_renewal(&mut self, unix_ms: u64) {
+    fn spend_renewal(&mut self, now: Instant, unix_ms: u64) {
         if self.is_enrolled() {
+            self.rests_since = Some(now);
             self.entry.renewed_unix_ms = Some(unix_ms);
         }
     }

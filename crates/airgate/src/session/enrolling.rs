@@ -6,7 +6,6 @@ use super::retry::Ending;
 use super::{Session, State, answered, random, trouble};
 use crate::cloud::Registers;
 use crate::config::RegisterBy;
-use crate::status::unix_ms;
 use crate::store::{Entry, StoreError};
 use crate::uplink::NotRegistered;
 use air780e::link::Down;
@@ -96,6 +95,11 @@ impl Enrolment {
 }
 
 impl Session {
+    /// Now: by the clock that runs on, and by the best that tells the date.
+    fn times(&self) -> (std::time::Instant, u64) {
+        (Instant::now().into_std(), self.unix_ms())
+    }
+
     /// Becomes this device; what is under way for the same device goes on.
     pub(super) fn registers(&mut self, device: Box<Registers>) {
         if self.enrolment.as_ref().is_some_and(|enrolment| *enrolment.keeper.key() == device.key) {
@@ -112,15 +116,16 @@ impl Session {
         if self.state == State::Enrolling {
             return self.unanswered();
         }
+        let (now, unix_ms) = self.times();
         let Some(enrolment) = &mut self.enrolment else { return self.sign_in() };
         if enrolment.enrol.is_none() {
             match self.parts.store.entry(enrolment.keeper.key()) {
-                Ok(entry) => enrolment.enrol = Some(Enrol::new(enrolment.device.mode, entry)),
+                Ok(entry) => enrolment.enrol = Some(Enrol::new(enrolment.device.mode, entry, now, unix_ms)),
                 Err(error) => return self.offline(trouble::store(&error), Ending::Lost),
             }
         }
         let Some(enrol) = &mut enrolment.enrol else { return };
-        match enrol.next(Instant::now().into_std(), unix_ms()) {
+        match enrol.next(now, unix_ms) {
             Next::SignIn(credential) => match enrolment.device.cloud(credential) {
                 Ok(cloud) => {
                     self.cloud = Some(cloud);
@@ -129,7 +134,7 @@ impl Session {
                 Err(error) => self.offline(trouble::bad_identity(&error), Ending::Refused),
             },
             Next::Register => {
-                let entry = enrol.begin(unix_ms());
+                let entry = enrol.begin(unix_ms);
                 (self.state, self.sign_in) = (State::Enrolling, None);
                 enrolment.keep(Some(entry));
             }
@@ -164,6 +169,7 @@ impl Session {
     }
 
     fn register(&mut self) {
+        let (_, unix_ms) = self.times();
         let Some(enrolment) = &mut self.enrolment else { return };
         let Some(enrol) = &mut enrolment.enrol else { return };
         enrol.marked();
@@ -180,7 +186,7 @@ impl Session {
             renewal = enrol.is_enrolled(),
             "registers the device with the cloud"
         );
-        let moment = Moment::new(unix_ms(), random());
+        let moment = Moment::new(unix_ms, random());
         let registration = &enrolment.device.registration;
         match (way, registration.https_request(&moment)) {
             (Way::Https, Some(request)) => {
@@ -195,16 +201,17 @@ impl Session {
 
     /// The registration over HTTPS was answered, or came to nothing.
     pub(super) fn on_https(&mut self, outcome: Result<Bytes, NotRegistered>) {
+        let (now, unix_ms) = self.times();
         let Some(enrolment) = &mut self.enrolment else { return };
         let Some(enrol) = enrolment.enrol.as_mut().filter(|enrol| enrol.stage() == Stage::Connecting) else { return };
         match outcome.map(|body| enrolment.device.registration.on_https_response(&body)) {
             Ok(Ok(credential)) => {
                 // The answer's own entry says all that this one would.
-                let _ = enrol.accepted(Instant::now().into_std(), unix_ms());
+                let _ = enrol.accepted(now, unix_ms);
                 self.on_credential(credential);
             }
             Ok(Err(error @ HttpsError::Refused { .. })) => {
-                let entry = enrol.registration_refused(unix_ms());
+                let entry = enrol.registration_refused(now, unix_ms);
                 enrolment.keep(Some(entry));
                 self.offline(trouble::registration_refused_because(&error), Ending::Refused);
             }
@@ -222,10 +229,10 @@ impl Session {
 
     /// The registration's connection is up.
     pub(super) fn registration_accepted(&mut self) {
+        let (now, unix_ms) = self.times();
         let Some(enrolment) = &mut self.enrolment else { return };
         if enrolment.stage() == Stage::Connecting {
-            let now = Instant::now().into_std();
-            let entry = enrolment.enrol.as_mut().map(|enrol| enrol.accepted(now, unix_ms()));
+            let entry = enrolment.enrol.as_mut().map(|enrol| enrol.accepted(now, unix_ms));
             enrolment.keep(entry);
         }
     }
@@ -245,8 +252,9 @@ impl Session {
     }
 
     fn on_credential(&mut self, credential: Credential) {
+        let (now, unix_ms) = self.times();
         let Some(enrolment) = &mut self.enrolment else { return };
-        let entry = enrolment.enrol.as_mut().map(|enrol| enrol.answered(credential, unix_ms()));
+        let entry = enrolment.enrol.as_mut().map(|enrol| enrol.answered(credential, now, unix_ms));
         enrolment.failed_by = None;
         enrolment.keep(entry);
         // The connection has served its purpose; the cloud would close it after 15 s.
@@ -255,11 +263,12 @@ impl Session {
 
     /// The registration's connection is down, or was never up.
     pub(super) fn registration_down(&mut self, down: &Down) {
+        let (now, unix_ms) = self.times();
         let Some(enrolment) = &mut self.enrolment else { return };
         let Some(enrol) = &mut enrolment.enrol else { return };
         match (enrol.stage(), down) {
             (Stage::Connecting, Down::Refused(_)) => {
-                let entry = enrol.registration_refused(unix_ms());
+                let entry = enrol.registration_refused(now, unix_ms);
                 let refusal = enrolment.device.registration.refusal(None);
                 enrolment.keep(Some(entry));
                 self.offline(trouble::registration_refused(&refusal), Ending::Refused);
