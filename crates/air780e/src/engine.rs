@@ -35,7 +35,8 @@ const CTRL_Z: u8 = 0x1a;
 /// Gives it up; elsewhere it means nothing.
 const ESCAPE: &[u8] = b"\x1b";
 const ESCAPE_AND_KNOCK: &[u8] = b"\x1bAT\r";
-/// A message block that makes no progress for this long has lost bytes.
+/// A block of raw bytes that makes no progress for this long has lost some. So has one that takes this long beyond its time
+/// on the line: what it takes in then are the answers to our own questions.
 const BLOCK_STALL: Duration = Duration::from_secs(3);
 /// Most information that is kept for one answer, in bytes.
 const MAX_INFORMATION: usize = 64 * 1024;
@@ -84,6 +85,8 @@ pub struct Engine {
     events: VecDeque<Event>,
     byte_time: Duration,
     last_rx: Instant,
+    /// When the block that is under way has to be whole.
+    block_until: Option<Instant>,
     probe: usize,
     /// The port was lost before the module had taken all of this.
     owed: Option<Bytes>,
@@ -163,6 +166,7 @@ impl Engine {
             events: VecDeque::new(),
             byte_time: byte_time(baud),
             last_rx: now,
+            block_until: None,
             probe: 0,
             owed: None,
             unanswered: None,
@@ -226,15 +230,20 @@ impl Engine {
         self.last_rx = now;
         self.framer.push(bytes);
         while let Some(frame) = self.framer.next_frame() {
+            self.block_until = None;
             self.on_frame(frame, now);
         }
+        // In hexadecimal digits it has twice its length.
+        let on_line = self.framer.block_missing().map(|missing| self.time_of(2 * missing));
+        self.block_until = on_line.map(|time| self.block_until.unwrap_or(now + time + BLOCK_STALL));
     }
 
     /// Tells the time; due at [`Engine::wake_at`].
     pub fn tick(&mut self, now: Instant) {
-        if now >= self.last_rx + BLOCK_STALL
+        if self.block_wake().is_some_and(|until| now >= until)
             && let Some(frame) = self.framer.give_up_block()
         {
+            self.block_until = None;
             self.on_frame(frame, now);
         }
         if self.waiting.as_ref().is_some_and(|w| now >= w.until) {
@@ -252,8 +261,12 @@ impl Engine {
             Line::Knock { again, .. } => Some(*again),
         };
         let waiting = self.waiting.as_ref().map(|w| w.until);
-        let block = self.framer.block_missing().map(|_| self.last_rx + BLOCK_STALL);
-        [line, waiting, block].into_iter().flatten().min()
+        [line, waiting, self.block_wake()].into_iter().flatten().min()
+    }
+
+    /// When the block that is under way is given up.
+    fn block_wake(&self) -> Option<Instant> {
+        Some(self.block_until?.min(self.last_rx + BLOCK_STALL))
     }
 
     /// Bytes for the module, in order; empty when there are none.
@@ -282,6 +295,7 @@ impl Engine {
         }
         self.fail_all(&Failure::PortLost);
         self.framer = Framer::default();
+        self.block_until = None;
         self.line = Line::NoPort;
     }
 
@@ -308,6 +322,7 @@ impl Engine {
     pub fn retuned(&mut self, baud: u32, now: Instant) {
         self.set_baud(baud);
         self.framer = Framer::default();
+        self.block_until = None;
         match &mut self.line {
             Line::Knock { again, data: Some(_) } => {
                 self.framer.allow_prompt();
@@ -612,7 +627,12 @@ impl Engine {
     fn send(&mut self, bytes: &[u8], now: Instant) -> Instant {
         self.counters.tx_bytes += bytes.len() as u64;
         self.output.extend_from_slice(bytes);
-        now + self.byte_time * u32::try_from(self.output.len()).unwrap_or(u32::MAX)
+        now + self.time_of(self.output.len())
+    }
+
+    /// How long so many bytes take on the line.
+    fn time_of(&self, bytes: usize) -> Duration {
+        self.byte_time.saturating_mul(u32::try_from(bytes).unwrap_or(u32::MAX))
     }
 }
 

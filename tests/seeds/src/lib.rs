@@ -18,8 +18,10 @@
 #![expect(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "tests may panic")]
 
 mod broker;
+mod fetcher;
 mod host;
 pub mod matrix;
+mod web;
 mod world;
 
 pub use host::{HEALS_WITHIN, Life, TROUBLE};

@@ -1,7 +1,8 @@
-//! What the host cannot see: the module behind its port, and the broker behind the module.
+//! What the host cannot see: the module behind its port, the broker and the server behind the module.
 
 use crate::broker::Broker;
 use crate::host::{DOWN_TOPIC, Life};
+use crate::web::Web;
 use airgate_sim::modem::engine;
 use airgate_sim::modem::faults::{Faulty, Output};
 use std::fmt::Write as _;
@@ -58,6 +59,7 @@ pub(crate) struct Ended {
 struct Running {
     module: Faulty,
     broker: Broker,
+    web: Web,
     started: Instant,
     slot: Slot,
     port: Option<DuplexStream>,
@@ -75,6 +77,7 @@ pub(crate) fn start(module: Faulty) -> (World, impl FnMut() -> io::Result<Duplex
     let mut running = Running {
         module,
         broker: Broker::default(),
+        web: Web::default(),
         started: now,
         slot: slot.clone(),
         port: None,
@@ -174,17 +177,24 @@ impl Running {
                             self.plug();
                         }
                     }
-                    engine::Output::Open { id, .. } => {
-                        let event = self.broker.open(id);
+                    engine::Output::Open { id, service, .. } => {
+                        let event = match service {
+                            engine::Service::Http => self.web.open(id),
+                            _ => self.broker.open(id),
+                        };
                         self.module.network(event, now);
                     }
                     engine::Output::Send { id, bytes } => {
                         self.trace('N', &bytes);
-                        for event in self.broker.receive(id, &bytes) {
+                        let answer = self.web.receive(id, &bytes);
+                        for event in answer.unwrap_or_else(|| self.broker.receive(id, &bytes)) {
                             self.module.network(event, now);
                         }
                     }
-                    engine::Output::Close { id } | engine::Output::Abort { id } => self.broker.close(id),
+                    engine::Output::Close { id } | engine::Output::Abort { id } => {
+                        self.broker.close(id);
+                        self.web.close(id);
+                    }
                     // Nothing that this host asks for.
                     _ => {}
                 },

@@ -401,6 +401,29 @@ fn a_message_that_stalls_does_not_swallow_the_line_for_ever() {
     assert_eq!(bench.gets(b"\r\nCLOSED\r\n"), [Event::Urc(Urc::Closed)]);
 }
 
+#[test]
+fn a_block_that_a_reboot_cuts_off_does_not_swallow_the_answers_to_the_knocking() {
+    let mut bench = Bench::synchronised();
+    bench.start(1, &Read { start: 0, length: 3072 });
+    assert_eq!(bench.gets(b"\r\n+HTTPREAD: 3072\r\nhalf\r\nRDY\r\n"), []);
+    // Each second somebody says something, so that it never stalls.
+    let broken = (0..5).flat_map(|_| [bench.gets(b"\r\nOK\r\n"), bench.wait(1)].concat()).collect::<Vec<_>>();
+    assert_eq!(broken, [Event::Broken(Broken::Stalled)]);
+    assert_eq!(bench.gets(b"\r\nRDY\r\n"), [failed(1, Failure::Rebooted), Event::Urc(Urc::Ready)]);
+}
+
+#[test]
+fn a_block_has_the_time_that_the_line_takes_for_it() {
+    let mut bench = Bench::synchronised();
+    bench.engine.set_baud(4_800);
+    bench.start(1, &Read { start: 0, length: 3072 });
+    assert_eq!(bench.gets(b"\r\n+HTTPREAD: 3072\r\n"), []);
+    for _ in 0..6 {
+        assert_eq!([bench.gets(&[b'x'; 512]), bench.wait(1)].concat(), [], "3,072 bytes take 6.4 s");
+    }
+    assert_eq!(bench.gets(b"\r\nOK\r\n"), [said(1, &"x".repeat(3072))]);
+}
+
 proptest! {
     /// Whatever the module says, each command ends exactly once, and the engine always comes back.
     #[test]
