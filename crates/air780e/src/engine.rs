@@ -12,34 +12,28 @@
 //!   had begun it has ended ([`Engine::owing`]). See `payload.rs`.
 //! * [engine-5] `RDY` and the ROM banner fail everything in flight: the module remembers none of it.
 
-use crate::exchange::{Ends, Exchange, Failure, Final, FollowUp, Information, Outcome};
-use crate::fence::{KNOCK, PROBES, Probe};
-use crate::frame::{Block, Broken, Frame, Framer, Message};
+mod answer;
+mod payload;
+mod regain;
+
+pub use regain::REGAINED_WITHIN;
+use regain::owed;
+
+use crate::exchange::{Exchange, Failure, FollowUp, Outcome};
+use crate::fence::{KNOCK, Probe};
+use crate::frame::{Broken, Frame, Framer, Message};
 use crate::urc::Urc;
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// A module that boots answers `AT` within a second; asked twice as often.
-const KNOCK_EVERY: Duration = Duration::from_millis(500);
 /// After this long without any answer the module is reported silent. Boot takes 4 s, a firmware hiccup less than 10.
 const SILENT_AFTER: Duration = Duration::from_secs(15);
-/// An identity question is answered from memory within milliseconds.
-const FENCE_WITHIN: Duration = Duration::from_secs(2);
 /// From the command line to its prompt. Other drivers saw up to 3 s; three times that.
 const PROMPT_WITHIN: Duration = Duration::from_secs(9);
-/// The module leaves its data mode after a gap of 5 s; one more to be sure. Source: manual p. 241.
-const DATA_MODE_GAP: Duration = Duration::from_secs(6);
-/// Ends the data of a short message.
-const CTRL_Z: u8 = 0x1a;
-/// Gives it up; elsewhere it means nothing.
-const ESCAPE: &[u8] = b"\x1b";
-const ESCAPE_AND_KNOCK: &[u8] = b"\x1bAT\r";
 /// A block of raw bytes that makes no progress for this long has lost some. So has one that takes this long beyond its time
 /// on the line: what it takes in then are the answers to our own questions.
 const BLOCK_STALL: Duration = Duration::from_secs(3);
-/// Most information that is kept for one answer, in bytes.
-const MAX_INFORMATION: usize = 64 * 1024;
 
 /// What happened on the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -392,157 +386,6 @@ impl Engine {
         line == sent.trim_ascii_end()
     }
 
-    fn busy_takes(&mut self, line: &[u8], is_urc: bool, now: Instant) -> bool {
-        let Line::Busy(busy) = &mut self.line else { return false };
-        if let Some(result) = Final::parse(line) {
-            let owes = busy.exchange.information.is_owed() && !busy.informed;
-            let early = busy.stage == Stage::Prompt && result == Final::Ok;
-            if result == Final::Ok && (owes || early) {
-                self.counters.stray += 1;
-                return true;
-            }
-            self.finish(result, now);
-            return true;
-        }
-        let belongs = match busy.exchange.information {
-            Information::None | Information::Block(_) => false,
-            Information::Lines(recognise) | Information::List(recognise) | Information::Last(recognise) => {
-                recognise(line)
-            }
-            Information::Everything => !is_urc,
-        };
-        if belongs && busy.information.len() + line.len() < MAX_INFORMATION {
-            if !busy.information.is_empty() {
-                busy.information.push(b'\n');
-            }
-            busy.information.extend_from_slice(line);
-            busy.informed = true;
-        }
-        if belongs && matches!(busy.exchange.information, Information::Last(_)) {
-            self.finish(Final::Ok, now);
-        }
-        belongs
-    }
-
-    fn on_block(&mut self, block: Block, bytes: &[u8]) {
-        tracing::trace!(target: "air780e::line", "< {block:?}: {} bytes", bytes.len());
-        match &mut self.line {
-            Line::Busy(busy) if matches!(busy.exchange.information, Information::Block(b) if b == block) => {
-                busy.information = bytes.to_vec();
-                busy.informed = true;
-            }
-            _ => self.counters.stray += 1,
-        }
-    }
-
-    /// The final result of the command in flight.
-    fn finish(&mut self, result: Final, now: Instant) {
-        let Line::Busy(busy) = std::mem::replace(&mut self.line, Line::Free) else { return };
-        self.framer.forbid_prompt();
-        match (result, busy.exchange.follow_up) {
-            (Final::Refused(refusal), _) => self.done(busy.ticket, Err(Failure::Refused(refusal))),
-            (Final::Ok, None) => self.done(busy.ticket, Ok(busy.information)),
-            (Final::Ok, Some(_)) if busy.early.is_some() => {
-                let information = busy.information;
-                self.done(busy.ticket, busy.early.unwrap_or(Ok(())).map(|()| information));
-            }
-            (Final::Ok, Some(follow_up)) => {
-                self.waiting = Some(Waiting {
-                    ticket: busy.ticket,
-                    follow_up,
-                    received: false,
-                    information: busy.information,
-                    until: now + follow_up.within,
-                });
-            }
-        }
-    }
-
-    fn fence_takes(&mut self, line: &[u8], now: Instant) -> bool {
-        let is_final = Final::parse(line).is_some();
-        match &mut self.line {
-            // Whatever answer this is, the module answers: ask what cannot be mistaken.
-            Line::Knock { .. } if is_final => self.fence(now),
-            Line::Fence { probe, seen, .. } if (probe.recognise)(line) => *seen = true,
-            Line::Fence { seen, .. } if is_final => {
-                if *seen {
-                    self.line = Line::Free;
-                    self.unanswered = None;
-                    self.events.push_back(Event::Synchronised);
-                }
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn on_prompt(&mut self, now: Instant) {
-        match &mut self.line {
-            Line::Busy(busy) if busy.stage == Stage::Prompt => {
-                busy.stage = Stage::Final;
-                let data = busy.exchange.data.clone().unwrap_or_default();
-                let within = busy.exchange.final_within;
-                let until = self.send(&data, now) + within;
-                if let Line::Busy(busy) = &mut self.line {
-                    busy.until = until;
-                }
-            }
-            // [engine-4] Late, but what the module waits for now is this payload and nothing else.
-            Line::Quiet { data, .. } | Line::Knock { data: Some(data), .. } => {
-                let data = data.clone();
-                let until = self.send(&data, now) + DATA_MODE_GAP;
-                self.line = Line::Knock { again: until, data: None };
-            }
-            _ => self.counters.stray += 1,
-        }
-    }
-
-    fn on_urc(&mut self, urc: Urc) {
-        if let Line::Busy(busy) = &mut self.line
-            && self.waiting.is_none()
-            && let Some(end) = busy.exchange.follow_up.and_then(|follow_up| early(follow_up.ends, &urc))
-        {
-            busy.early = Some(end);
-            return;
-        }
-        let ends = self.waiting.as_ref().map(|w| w.follow_up.ends);
-        match ends.and_then(|ends| ends.by(&urc)) {
-            Some(Ok(())) => return self.succeed_waiting(&urc),
-            Some(Err(failure)) => self.end_waiting(|_| Err(failure)),
-            None => {}
-        }
-        self.events.push_back(Event::Urc(urc));
-    }
-
-    /// A line that is neither an answer nor unsolicited: a late refusal of the command that waits alone, or a stray.
-    fn on_unowned(&mut self, line: &[u8]) {
-        let alone = matches!(self.line, Line::Free) && self.waiting.as_ref().is_some_and(|w| w.follow_up.exclusive);
-        match Final::parse(line) {
-            Some(Final::Refused(refusal)) if alone => self.end_waiting(|_| Err(Failure::Refused(refusal))),
-            _ => self.counters.stray += 1,
-        }
-    }
-
-    fn succeed_waiting(&mut self, urc: &Urc) {
-        match self.waiting.take() {
-            // Two halves; the second counts only behind the first.
-            Some(mut waiting)
-                if waiting.follow_up.ends == Ends::Pubcomp && (*urc == Urc::Pubrec || !waiting.received) =>
-            {
-                waiting.received |= *urc == Urc::Pubrec;
-                self.waiting = Some(waiting);
-            }
-            Some(waiting) => self.done(waiting.ticket, Ok(waiting.information)),
-            None => {}
-        }
-    }
-
-    fn end_waiting(&mut self, outcome: impl FnOnce(Ends) -> Outcome) {
-        if let Some(waiting) = self.waiting.take() {
-            self.done(waiting.ticket, outcome(waiting.follow_up.ends));
-        }
-    }
-
     fn tick_line(&mut self, now: Instant) {
         match &self.line {
             Line::Busy(busy) if now >= busy.until => self.give_up(now),
@@ -555,61 +398,6 @@ impl Engine {
             unanswered.told = true;
             self.events.push_back(Event::Silent);
         }
-    }
-
-    /// The command in flight ran out of time.
-    fn give_up(&mut self, now: Instant) {
-        let Line::Busy(busy) = std::mem::replace(&mut self.line, Line::Free) else { return };
-        self.counters.fenced += 1;
-        match (busy.stage, busy.exchange.data) {
-            (Stage::Prompt, Some(data)) => {
-                self.line = Line::Quiet { until: now + DATA_MODE_GAP, data: owed(data) };
-                self.done(busy.ticket, Err(Failure::NoPrompt));
-            }
-            _ => {
-                self.framer.forbid_prompt();
-                self.knock(now);
-                self.done(busy.ticket, Err(Failure::NoAnswer));
-            }
-        }
-    }
-
-    /// The prompt never came. If it was lost, the module waits for exactly this payload, with some firmware for ever, and
-    /// would publish whatever else it is sent. If not, payload and line end are a line that it refuses: an answer, too.
-    fn fill(&mut self, now: Instant) {
-        let Line::Quiet { data, .. } = std::mem::replace(&mut self.line, Line::Free) else { return };
-        // A module that slept through all of this prompts when it wakes up.
-        self.framer.allow_prompt();
-        self.line = Line::Knock { again: now, data: Some(data) };
-        self.knock(now);
-    }
-
-    fn knock(&mut self, now: Instant) {
-        self.unanswered.get_or_insert(Unanswered { since: now, told: false });
-        let again = match &self.line {
-            Line::Knock { data: Some(data), .. } if data == ESCAPE => self.send(ESCAPE_AND_KNOCK, now) + KNOCK_EVERY,
-            Line::Knock { data: Some(data), .. } if payload::is_harmless(data) => {
-                let bytes = [data, &b"\r"[..]].concat();
-                // Two copies never come so close that the module could take parts of both.
-                self.send(&bytes, now) + DATA_MODE_GAP
-            }
-            _ => self.send(KNOCK, now) + KNOCK_EVERY,
-        };
-        match &mut self.line {
-            Line::Knock { again: old, data: Some(_) } => *old = again,
-            _ => {
-                self.framer.forbid_prompt();
-                self.line = Line::Knock { again, data: None };
-            }
-        }
-    }
-
-    fn fence(&mut self, now: Instant) {
-        self.framer.forbid_prompt();
-        self.probe = (self.probe + 1) % PROBES.len();
-        let Some(&probe) = PROBES.get(self.probe) else { return };
-        let until = self.send(probe.line, now) + FENCE_WITHIN;
-        self.line = Line::Fence { probe, seen: false, until };
     }
 
     fn fail_all(&mut self, failure: &Failure) {
@@ -641,21 +429,5 @@ fn byte_time(baud: u32) -> Duration {
     Duration::from_secs(10) / baud.max(1)
 }
 
-/// What has to follow an `OK` may be printed before it by some firmware. Not so an acknowledgement of a publication: one
-/// that comes early is another's. And a connection that closes is not the one that is being made.
-fn early(ends: Ends, urc: &Urc) -> Option<Result<(), Failure>> {
-    match (ends, urc) {
-        (Ends::Puback | Ends::Pubcomp, _) | (_, Urc::Closed) => None,
-        _ => ends.by(urc),
-    }
-}
-
-/// What a prompt gets that comes too late: the payload that it was asked for. Not so a short message, which costs money
-/// and would be sent again by whoever was told that it was not: that one is given up.
-fn owed(data: Bytes) -> Bytes {
-    if data.last() == Some(&CTRL_Z) { Bytes::from_static(ESCAPE) } else { data }
-}
-
-mod payload;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! One command on the line: what is sent, what belongs to its answer, how it can end.
 
 use crate::frame::Block;
+use crate::limits::{TooLong, Unusable};
 use crate::urc::Urc;
 use bytes::Bytes;
 use std::time::Duration;
@@ -165,10 +166,10 @@ pub enum Failure {
     Unreadable,
     /// The line would be longer than the module reads.
     #[error(transparent)]
-    TooLong(#[from] crate::command::TooLong),
+    TooLong(#[from] TooLong),
     /// The line holds what no command line may hold.
     #[error(transparent)]
-    Unusable(#[from] crate::session::Unusable),
+    Unusable(#[from] Unusable),
 }
 
 /// How the module says no.

@@ -4,8 +4,9 @@ use crate::command::network::{ExtendedSignal, GetExtendedSignal, GetOperator};
 use crate::command::pdp::GetAddress;
 use crate::command::serial::{BootCause, GetBootCause};
 use crate::command::sim::{GetIccid, GetImsi, Iccid, Imsi};
-use crate::command::{TooLong, exchange, read};
+use crate::command::{exchange, read};
 use crate::exchange::{Exchange, Failure};
+use crate::limits::TooLong;
 use crate::time::Civil;
 use std::time::Instant;
 

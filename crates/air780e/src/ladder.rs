@@ -43,7 +43,7 @@ impl Rung {
     }
 
     /// The longest that carrying it out may take.
-    pub fn limit(self) -> Duration {
+    pub const fn limit(self) -> Duration {
         // Detaching and attaching take up to 108 s each, CFUN up to 45 s. Source: AT command manual V1.6.3, p. 14.
         Duration::from_secs(match self {
             Self::Bearer => 240,
@@ -96,7 +96,7 @@ impl Fault {
     }
 
     /// How long it has to last.
-    fn patience(self) -> Duration {
+    const fn patience(self) -> Duration {
         Duration::from_secs(match self {
             Self::Silent => 60,
             Self::NoNetwork => 120,
@@ -104,8 +104,13 @@ impl Fault {
         })
     }
 
+    /// From its beginning to the end of the mildest rung that can help; the reconnect comes behind it.
+    pub const fn within(self) -> Duration {
+        self.patience().saturating_add(self.first().limit())
+    }
+
     /// The mildest rung that can help: a silent module takes no commands, and without a network there is no bearer.
-    fn first(self) -> Rung {
+    const fn first(self) -> Rung {
         match self {
             Self::Silent => Rung::Hardware,
             Self::NoNetwork => Rung::Radio,

@@ -3,6 +3,7 @@
 //! Here live the wire framer, the typed commands, the pure state machines that decide what is sent next, and one
 //! task that owns the serial port. Clouds, configuration files and queues may not live here.
 
+mod channels;
 pub mod command;
 mod driver;
 pub mod engine;
@@ -11,6 +12,7 @@ pub mod facts;
 mod fence;
 pub mod frame;
 pub mod ladder;
+pub mod limits;
 pub mod link;
 pub mod modem;
 pub mod port;
@@ -23,7 +25,8 @@ pub mod step;
 pub mod time;
 pub mod urc;
 
-pub use modem::{Config, Event, Modem, Note, Publication, PublishError, Recovery};
+pub use channels::{Event, Note, Publication, PublishError, Recovery};
+pub use modem::{Config, Modem};
 
 /// The example of the README is compiled with the tests.
 #[cfg(doctest)]

@@ -1,18 +1,17 @@
 //! The module as its users see it: one handle, any number of clones, over the one task that owns the port.
 
+use crate::channels::{Channels, Event, Publication, PublishError, Recovery, Request};
 use crate::command::general::Raw;
 use crate::command::{self, Command};
-use crate::driver::{Channels, Driver};
-use crate::exchange::{Exchange, Failure, Outcome};
-use crate::frame::Message;
-use crate::ladder::Budget;
-use crate::link::{Down, Options};
+use crate::driver::Driver;
+use crate::exchange::Failure;
+use crate::limits::check_line;
+use crate::link::Options;
 use crate::port::{Opener, Port};
 use crate::rate::{FACTORY, Wanted};
-use crate::session::{AccessPoint, Desired, Unusable, check_line};
-use crate::status::{Identity, Status};
+use crate::session::{AccessPoint, Desired};
+use crate::status::Status;
 use crate::urc::Urc;
-use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -48,81 +47,6 @@ impl Config {
     pub fn new(port: impl Into<String>) -> Self {
         Self { port: port.into(), baud: FACTORY, max_baud: None, hardware_flow: false, pin: None, access_point: None }
     }
-}
-
-/// Takes the payload that the module may be waiting for.
-pub type Note = Box<dyn FnMut(Option<&[u8]>) + Send>;
-
-/// What was before, and what helps against a module that does not come back by itself.
-#[derive(Default)]
-pub struct Recovery {
-    /// What was used before; see [`Status::budget`].
-    pub budget: Budget,
-    /// Begins a reset of the module by other means than its serial line. Must not block; done within 30 s.
-    pub reset: Option<Box<dyn Fn() + Send>>,
-    /// The payload that `note` was given last by a process that ended without giving it `None`.
-    pub interrupted: Option<Bytes>,
-    /// Told what payload the module may be waiting for, before a byte of its command leaves, and `None` when it is not any
-    /// more. A module in its data phase takes whatever the next process says for payload, with some firmware for ever:
-    /// only who still has the payload can end that. Must not block.
-    pub note: Option<Note>,
-}
-
-/// A message for the broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Publication {
-    /// At most 256 bytes.
-    pub topic: String,
-    /// At most 4,100 bytes.
-    pub payload: Bytes,
-    /// 0, 1 or 2.
-    pub qos: u8,
-    /// Whether the broker keeps it for later subscribers.
-    pub retain: bool,
-}
-
-/// Why a publication was not acknowledged. Unless the variant says otherwise, it may have been made all the same.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// There is no session. Nothing was sent.
-    #[error("there is no session with the broker")]
-    Offline,
-    /// The topic does not fit the module. Nothing was sent.
-    #[error(transparent)]
-    Unusable(#[from] Unusable),
-    /// The payload does not fit the module. Nothing was sent.
-    #[error("the payload has {len} bytes; the module sends at most {max}")]
-    TooLarge {
-        /// Length, in bytes.
-        len: usize,
-        /// The limit, in bytes.
-        max: usize,
-    },
-    /// The module refused it, or the acknowledgement did not come.
-    #[error(transparent)]
-    Failed(Failure),
-}
-
-/// What happens by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The module said who it is.
-    Identified(Identity),
-    /// The session of this attempt is up.
-    Online(u64),
-    /// The session of this attempt is down, or could not be opened.
-    Offline(u64, Down),
-    /// The broker confirmed a subscription.
-    Subscribed(String),
-    /// A subscription was not confirmed.
-    NotSubscribed(String, Failure),
-    /// A message came.
-    Message(Message),
-}
-
-pub(crate) enum Request {
-    Publish(Publication, oneshot::Sender<Result<(), PublishError>>),
-    Ask(Exchange, oneshot::Sender<Outcome>),
 }
 
 /// A handle to the module. When the last clone is dropped, the driver ends.

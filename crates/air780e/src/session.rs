@@ -1,14 +1,12 @@
 //! What a user of the module wants of it: an MQTT session and subscriptions.
 
-use crate::command::mqtt::MAX_NAME;
 use crate::command::pdp::{Authentication, SetAccessPoint};
+use crate::command::ssl::{MAX_FILE_NAME, MAX_WRITE};
+use crate::limits::{MAX_HOST, MAX_NAME, Unusable, length, name};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
-
-/// Longest host name. Source: the SDK's own MQTT command takes 128 bytes; the manual names no limit.
-pub const MAX_HOST: usize = 128;
 
 /// What is wanted. The driver works towards it from wherever the module is; a new desire replaces the old at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,8 +94,8 @@ impl Tls {
     pub fn check(&self) -> Result<(), Unusable> {
         name("TLS host name", &self.host_name, MAX_HOST)?;
         if let Some(roots) = &self.roots {
-            name("certificate file name", &roots.name, crate::command::ssl::MAX_FILE_NAME)?;
-            length("certificate file", roots.pem.len(), crate::command::ssl::MAX_WRITE)?;
+            name("certificate file name", &roots.name, MAX_FILE_NAME)?;
+            length("certificate file", roots.pem.len(), MAX_WRITE)?;
         }
         Ok(())
     }
@@ -110,35 +108,6 @@ pub struct Roots {
     pub name: String,
     /// PEM, at most 10,240 bytes.
     pub pem: Bytes,
-}
-
-/// What the module would not take.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// A string above the module's limit.
-    #[error("the {what} has {len} bytes; the module takes at most {max}")]
-    TooLong {
-        /// Which string.
-        what: &'static str,
-        /// Its length, in bytes.
-        len: usize,
-        /// The limit, in bytes.
-        max: usize,
-    },
-    /// An empty string where one is needed.
-    #[error("the {0} is empty")]
-    Empty(&'static str),
-    /// A control character, which no name may hold.
-    #[error("the {0} holds a control character")]
-    Control(&'static str),
-    /// Another character or form than it may have.
-    #[error("the {what} is not {wanted}")]
-    Form {
-        /// Which string or number.
-        what: &'static str,
-        /// What it should be.
-        wanted: &'static str,
-    },
 }
 
 impl Session {
@@ -157,40 +126,6 @@ impl Session {
             tls.check()?;
         }
         Ok(())
-    }
-}
-
-/// Checks a topic or topic filter against the module's limits.
-///
-/// # Errors
-/// [`Unusable`] says what does not fit.
-pub fn check_topic(topic: &str) -> Result<(), Unusable> {
-    name("topic", topic, MAX_NAME)
-}
-
-/// Checks a command line that somebody typed: one line, without control characters.
-///
-/// # Errors
-/// [`Unusable`] says what does not fit.
-pub fn check_line(line: &str) -> Result<(), Unusable> {
-    name("command line", line, crate::command::MAX_LINE)
-}
-
-/// Checks a string that may not be empty, too long or more than one line.
-pub(crate) fn name(what: &'static str, text: &str, max: usize) -> Result<(), Unusable> {
-    length(what, text.len(), max)?;
-    match text.chars().any(char::is_control) {
-        true => Err(Unusable::Control(what)),
-        false => Ok(()),
-    }
-}
-
-/// Checks a length; 0 is too short.
-pub(crate) fn length(what: &'static str, len: usize, max: usize) -> Result<(), Unusable> {
-    match len {
-        0 => Err(Unusable::Empty(what)),
-        _ if len > max => Err(Unusable::TooLong { what, len, max }),
-        _ => Ok(()),
     }
 }
 
@@ -224,8 +159,6 @@ mod tests {
     fn an_empty_or_broken_name_is_refused_before_it_is_sent() {
         assert_eq!(Session { host: String::new(), ..session() }.check(), Err(Unusable::Empty("host")));
         assert_eq!(Session { host: "a\rb".into(), ..session() }.check(), Err(Unusable::Control("host")));
-        assert_eq!(check_topic("a\nb"), Err(Unusable::Control("topic")));
-        assert_eq!(check_line("AT\rAT+RESET"), Err(Unusable::Control("command line")), "one line, not two");
     }
 
     #[test]

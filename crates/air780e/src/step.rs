@@ -12,9 +12,10 @@ use crate::command::pdp::{Contexts, GetContexts};
 use crate::command::recovery::{SetAttachment, SetRadio};
 use crate::command::serial::{Flow, Keep, SetFlow, SetRate};
 use crate::command::ssl::{CreateFile, GetFileSize, MQTT_CONTEXT, SetNumber, SetText, WriteFile};
-use crate::command::{TooLong, exchange, read};
+use crate::command::{exchange, read};
 use crate::exchange::{Exchange, Failure};
 use crate::facts::{Fact, Look};
+use crate::limits::TooLong;
 use crate::session::{AccessPoint, Roots, Session};
 use std::sync::Arc;
 

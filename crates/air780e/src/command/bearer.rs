@@ -4,7 +4,7 @@
 
 use super::{Command, Done, Text, plain};
 use crate::exchange::Information;
-use crate::session::{Unusable, name};
+use crate::limits::{Unusable, name};
 use atat::atat_derive::{AtatCmd, AtatResp};
 
 /// Longest parameter of the bearer, in bytes: an APN has at most 100 (3GPP TS 23.003), user and password 64.

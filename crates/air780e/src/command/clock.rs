@@ -4,7 +4,7 @@
 
 use super::{Command, Done, plain};
 use crate::exchange::Information;
-use crate::session::{MAX_HOST, Unusable, name};
+use crate::limits::{MAX_HOST, Unusable, name};
 use crate::time::Civil;
 use atat::atat_derive::AtatCmd;
 use atat::{AtatResp, Error};

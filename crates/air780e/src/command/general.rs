@@ -2,7 +2,7 @@
 
 use super::{ANSWER_MS, Command, Done, Text, plain, write_line};
 use crate::exchange::Information;
-use crate::session::Unusable;
+use crate::limits::Unusable;
 use atat::atat_derive::{AtatCmd, AtatResp};
 use atat::{AtatCmd, AtatResp, Error, InternalError};
 

@@ -5,7 +5,7 @@
 use super::{Command, Done, plain};
 use crate::exchange::Information;
 use crate::frame::Block as Kind;
-use crate::session::{Unusable, length, name};
+use crate::limits::{Unusable, length, name};
 use atat::AtatResp;
 use atat::atat_derive::AtatCmd;
 use bytes::Bytes;

@@ -21,13 +21,10 @@ pub mod ssl;
 pub mod upgrade;
 
 use crate::exchange::{Exchange, Failure, FollowUp, Information};
-use crate::session::Unusable;
+use crate::limits::{MAX_LINE, TooLong, Unusable};
 use atat::AtatCmd;
 use bytes::Bytes;
 use std::time::Duration;
-
-/// Longest command line, in bytes. Source: EC618 SDK, `AT_CMD_STR_MAX_LEN`.
-pub const MAX_LINE: usize = 3072;
 
 /// A command of this module.
 pub trait Command: AtatCmd {
@@ -86,14 +83,6 @@ pub fn read<C: Command>(command: &C, information: &[u8]) -> Result<C::Response, 
         _ => information,
     };
     command.parse(Ok(information)).map_err(|_| Failure::Unreadable)
-}
-
-/// A command line that the module would not read to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a command line of {len} bytes; the module reads at most {MAX_LINE}: use a shorter topic or less text")]
-pub struct TooLong {
-    /// Length of the line, in bytes.
-    pub len: usize,
 }
 
 /// `OK` and nothing else.

@@ -8,8 +8,6 @@ use atat::atat_derive::{AtatCmd, AtatResp};
 use bytes::Bytes;
 use std::time::Duration;
 
-/// Longest client ID, user name, password and topic, in bytes. Source: p. 238.
-pub const MAX_NAME: usize = 256;
 /// Largest payload of a publication, in bytes. Source: p. 240 f.
 pub const MAX_PAYLOAD: usize = 4100;
 /// Payloads up to this many bytes go as text in the command line if they are plain; longer ones have a data phase.
@@ -74,7 +72,7 @@ impl Command for GetSessionState {
 #[derive(Clone, Debug, AtatCmd)]
 #[at_cmd("+MCONFIG", Done, timeout_ms = 9_000)]
 pub struct ConfigureAnonymous<'a> {
-    /// At most [`MAX_NAME`] bytes, as all names here.
+    /// At most [`MAX_NAME`](crate::limits::MAX_NAME) bytes, as all names here.
     pub client_id: &'a str,
 }
 plain!(ConfigureAnonymous<'_>);
@@ -219,15 +217,17 @@ impl Command for PublishBytes<'_> {
     }
 }
 
+/// An acknowledgement comes within one round trip; this long where the module changes its cell in between.
+pub const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
+
 /// What ends a publication after its `OK`: nothing at QoS 0, `PUBACK` at 1, `PUBREC` and `PUBCOMP` at 2.
-/// 30 s each way, as long as a cell change may take.
 pub fn acknowledgement(qos: u8) -> Option<FollowUp> {
     let ends = match qos {
         0 => return None,
         1 => Ends::Puback,
         _ => Ends::Pubcomp,
     };
-    Some(FollowUp { ends, within: Duration::from_secs(30), exclusive: false })
+    Some(FollowUp { ends, within: ACKNOWLEDGED_WITHIN, exclusive: false })
 }
 
 #[cfg(test)]

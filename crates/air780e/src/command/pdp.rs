@@ -5,7 +5,7 @@
 use super::fields::{fields, number, text};
 use super::{Command, Done, Text, plain};
 use crate::exchange::Information;
-use crate::session::{Unusable, name};
+use crate::limits::{Unusable, name};
 use atat::atat_derive::{AtatCmd, AtatResp};
 use atat::{AtatResp, Error};
 use std::net::Ipv4Addr;

@@ -2,7 +2,7 @@
 
 use super::{Command, Done, plain};
 use crate::exchange::Information;
-use crate::session::Unusable;
+use crate::limits::Unusable;
 use atat::atat_derive::{AtatCmd, AtatResp};
 use atat::{AtatResp, Error};
 

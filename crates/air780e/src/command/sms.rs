@@ -5,7 +5,7 @@
 use super::fields::{fields, number};
 use super::{Command, Done, plain};
 use crate::exchange::Information;
-use crate::session::Unusable;
+use crate::limits::Unusable;
 use crate::sms::Pdu;
 use atat::atat_derive::{AtatCmd, AtatResp};
 use atat::{AtatResp, Error};

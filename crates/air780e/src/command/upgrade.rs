@@ -5,7 +5,7 @@
 use super::fields::{fields, number};
 use super::{Command, Done, plain};
 use crate::exchange::Information;
-use crate::session::{Unusable, name};
+use crate::limits::{Unusable, name};
 use atat::atat_derive::AtatCmd;
 use atat::{AtatResp, Error};
 

@@ -6,6 +6,7 @@ use crate::command::http::{Read, SetBody};
 use crate::command::mqtt::{Connect, OpenTcp, PublishBytes, PublishText, Subscribe, acknowledgement};
 use crate::command::network::GetSignal;
 use crate::command::{Command, exchange};
+use crate::exchange::{Ends, Information};
 use proptest::prelude::*;
 
 struct Bench {

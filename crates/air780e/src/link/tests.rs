@@ -3,6 +3,7 @@
 use super::*;
 use crate::exchange::{Ends, Refusal};
 use crate::facts::AFTER_ATTACH;
+use crate::facts::Look;
 use crate::session::{Roots, Tls};
 use bytes::Bytes;
 

@@ -6,7 +6,7 @@ mod pdu;
 pub use pdu::Pdu;
 
 use crate::command::fields::{fields, text};
-use crate::session::Unusable;
+use crate::limits::Unusable;
 use crate::time::Civil;
 
 /// Most parts of one text.

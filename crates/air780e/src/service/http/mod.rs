@@ -15,8 +15,9 @@ pub use head::Headers;
 use crate::command::Command;
 use crate::command::http::SetText;
 use crate::exchange::Failure;
+use crate::limits::{Unusable, length, name};
 use crate::modem::Modem;
-use crate::session::{Tls, Unusable, length, name};
+use crate::session::Tls;
 use bytes::Bytes;
 use std::time::Duration;
 
