@@ -1,6 +1,6 @@
 //! End-to-end tests: they start the real binaries and look at them from outside, through files, sockets and signals.
 //!
-//! Nothing of the product and nothing of the simulators is linked here. What is here makes a house: a simulated module
+//! Nothing of the product and nothing of the simulators is linked here (one test asks both for the times that they promise). What is here makes a house: a simulated module
 //! on a pty, a stand-in cloud or a real broker, and the daemon between them, each a process of its own that a test can
 //! kill and start again.
 

@@ -25,14 +25,8 @@ pub enum During {
 }
 
 impl During {
-    pub const ALL: [Self; 6] = [
-        Self::Idle,
-        Self::Connecting,
-        Self::Publishing,
-        Self::PublishingData,
-        Self::Receiving,
-        Self::Downloading,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Idle, Self::Connecting, Self::Publishing, Self::PublishingData, Self::Receiving, Self::Downloading];
 
     /// As the beginning of a rule. A download has several moments, of which `draw` takes one.
     fn when(self, draw: u64) -> &'static str {

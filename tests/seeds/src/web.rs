@@ -20,7 +20,8 @@ const SUM_LEN: usize = 8;
 /// the rest, as images of firmware have one: the serial line has none.
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let nasty = b"x OK\r\nx +HTTPREAD: 3072\r\nx> \0\xff\x1b\x1a\"x,\" x CLOSED\r\n\r\nx +MSUB: \"t\",9 byte,x";
-    let mut file: Vec<u8> = (0_u32..).flat_map(|n| [&nasty[..], &n.to_be_bytes()].concat()).take(LEN - SUM_LEN).collect();
+    let mut file: Vec<u8> =
+        (0_u32..).flat_map(|n| [&nasty[..], &n.to_be_bytes()].concat()).take(LEN - SUM_LEN).collect();
     file.extend(format!("{:08x}", sum(&file)).bytes());
     file
 });

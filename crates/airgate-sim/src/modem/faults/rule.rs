@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::BROWNOUT_EVERY;
+
 /// One line of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
@@ -95,4 +97,22 @@ pub enum Fault {
     Hang(Cure),
     /// The port is gone for this long, and comes back under its old or this new path.
     Vanish(Duration, Option<PathBuf>),
+}
+
+impl Fault {
+    /// How long it lasts by itself; what hangs until somebody helps lasts no time by itself.
+    #[must_use]
+    pub fn lasts(&self) -> Duration {
+        match self {
+            Self::Stall(time)
+            | Self::Late(time)
+            | Self::NoService(time)
+            | Self::NoSim(time)
+            | Self::Refuse(_, time)
+            | Self::Hang(Cure::Time(time))
+            | Self::Vanish(time, _) => *time,
+            Self::BootLoop(count) => BROWNOUT_EVERY * count.saturating_sub(1),
+            _ => Duration::ZERO,
+        }
+    }
 }
