@@ -14,7 +14,7 @@ mod process;
 pub use door::Door;
 pub use house::{Cloud, DEVICE_SECRET, House, Instance, SUB_DEVICE_SECRET, Setup, Tls, base64, free_port};
 pub use interop::{interop, interop_clients};
-pub use process::{Process, bin, bin_under, eventually, in_parallel, run};
+pub use process::{Process, bin, bin_under, built, eventually, in_parallel, run};
 
 /// How long anything may take that is expected to happen. Only a failing test waits so long.
 pub const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

@@ -2,8 +2,10 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{bin, run};
+use airgate_tests::{bin, built, interop, run};
 use serde_json::{Value, json};
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 fn auth(config: &str, args: &[&str]) -> Value {
     let dir = tempfile::tempdir().unwrap();
@@ -116,6 +118,69 @@ fn sign_ins_of_the_modules_own_library_are_reproduced_to_the_letter() {
     }
 }
 
+/// `SEED=17 cargo test -p airgate-tests --test auth` draws others than those of every day.
+#[test]
+fn any_configuration_gives_what_an_independent_computation_gives() {
+    let seed = std::env::var("SEED").unwrap_or_else(|_| "1".to_owned());
+    let compared = run(Command::new("python3")
+        .arg(interop("aliyun_auth.py"))
+        .arg(built().join("airgate"))
+        .args([seed.as_str(), "100"]));
+    let errors = String::from_utf8_lossy(&compared.stderr);
+    assert_eq!(String::from_utf8_lossy(&compared.stdout), "ok\n", "seed {seed}: {errors}");
+}
+
+#[test]
+fn what_a_registration_handed_out_signs_in_as_it_did_for_other_clients() {
+    for v in vectors("aliyun-register").iter().filter(|v| v["mode"] == "connwl") {
+        let parsed = &v["parsed"];
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("airgate.toml");
+        let keys = section(&[
+            ("product_key", quoted(&parsed["productKey"])),
+            ("device_name", quoted(&parsed["deviceName"])),
+            ("product_secret", Some("\"unused\"".into())),
+            ("auth", Some("\"register_no_prereg\"".into())),
+            ("instance_id", Some("\"iot-06z009y9rnab11u\"".into())),
+        ]);
+        std::fs::write(&file, format!("{keys}[outbox]\ndir = \"{}\"\n", dir.path().join("outbox").display())).unwrap();
+        let kept = || run(bin("airgate").args(["auth", "--json", "--kept", "--config"]).arg(&file));
+        assert!(String::from_utf8_lossy(&kept().stderr).contains("error[nothing_kept]"), "{:?}", kept());
+        let answer = json!({
+            "productKey": parsed["productKey"], "deviceName": parsed["deviceName"],
+            "clientId": parsed["clientIdBase"], "deviceToken": v["password"],
+        });
+        let mut import = bin("airgate");
+        import.args(["credentials", "import", "--config"]).arg(&file);
+        import.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut import = import.spawn().unwrap();
+        import.stdin.take().unwrap().write_all(answer.to_string().as_bytes()).unwrap();
+        assert!(import.wait().unwrap().success());
+        let found: Value = serde_json::from_slice(&kept().stdout).unwrap();
+        let client_id = format!("{}|securemode=-2,authType=connwl|", parsed["clientIdBase"].as_str().unwrap());
+        assert_eq!(found["client_id"], client_id, "{}", v["id"]);
+        assert_eq!((&found["username"], &found["password"]), (&v["username"], &v["password"]), "{}", v["id"]);
+    }
+}
+
+#[test]
+fn registrations_over_https_of_other_clients_are_reproduced() {
+    for v in vectors("aliyun-register").iter().filter(|v| v["mode"] == "https-register") {
+        let body = v["http"]["body"].as_str().unwrap();
+        let field = |name: &str| body.split('&').find_map(|field| field.strip_prefix(name)).unwrap();
+        let config = section(&[
+            ("product_key", Some(format!("{:?}", field("productKey=")))),
+            ("device_name", Some(format!("{:?}", field("deviceName=")))),
+            ("product_secret", quoted(&v["signKey"])),
+            ("sign_method", quoted(&v["signMethod"])),
+            ("register_by", Some("\"https\"".into())),
+        ]);
+        let found = auth(&config, &["--random", field("random=")]);
+        assert!(found["body"].as_str().unwrap().eq_ignore_ascii_case(body), "{}: {found}", v["id"]);
+        assert_eq!((&found["method"], &found["path"]), (&v["http"]["method"], &v["http"]["url"]));
+    }
+}
+
 #[test]
 fn registrations_of_other_clients_are_reproduced_from_the_same_settings() {
     for v in vectors("aliyun-register") {
@@ -133,13 +198,14 @@ fn registrations_of_other_clients_are_reproduced_from_the_same_settings() {
             ("client_id", quoted(&parsed["clientIdBase"])),
             ("sign_method", quoted(&v["signMethod"])),
             ("instance_id", quoted(&flags["instanceId"])),
+            ("register_securemode", (flags["securemode"] == "2").then(|| "\"sdk\"".to_owned())),
         ]);
         let found = auth(&config, &["--random", flags["random"].as_str().unwrap()]);
         let id = &v["id"];
         assert!(found["password"].as_str().unwrap().eq_ignore_ascii_case(v["expected"].as_str().unwrap()), "{id}");
         assert_eq!(found["username"], v["username"], "{id}");
         let client_id = found["client_id"].as_str().unwrap();
-        for flag in ["authType", "random", "signmethod", "instanceId"] {
+        for flag in ["securemode", "authType", "random", "signmethod", "instanceId"] {
             let theirs = flags[flag].as_str().map(|value| format!("{flag}={value}"));
             assert!(theirs.is_none_or(|flag| client_id.contains(&flag)), "{id}: {client_id}");
         }

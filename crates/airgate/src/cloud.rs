@@ -1,6 +1,6 @@
 //! The cloud that the configuration names, as the value that speaks its dialogue.
 
-use crate::config::{self, AliyunAuth, Provider, RegisterBy, Version};
+use crate::config::{self, AliyunAuth, Provider, RegisterBy, RegisterSecuremode, Version};
 use crate::store::Key;
 use airgate_proto::Device;
 use iotcloud::aliyun::{
@@ -86,7 +86,11 @@ fn aliyun(config: &config::Cloud, device: &config::Aliyun, name: &str) -> Result
         host: config.host.clone(),
         port: config.port,
         https_host: device.register_host.clone(),
-        secure_mode: SecureMode::default(),
+        secure_mode: match device.register_securemode {
+            RegisterSecuremode::Documented => SecureMode::Documented,
+            RegisterSecuremode::Sdk => SecureMode::Sdk,
+            RegisterSecuremode::Luatos => SecureMode::Luatos,
+        },
         client_id: device.client_id.clone(),
     })?;
     let place = device.instance_id.clone().unwrap_or_else(|| device.region.clone());

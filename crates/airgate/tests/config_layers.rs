@@ -183,10 +183,19 @@ fn way_to_sign_in_follows_from_what_is_given() {
 
 #[test]
 fn registration_without_tls_is_a_contradiction_and_with_it_no_notice() {
-    let loaded = Host::new(&format!("{ALIYUN}product_secret = \"p\"\n")).loaded();
+    let loaded = Host::new(&format!("{ALIYUN}product_secret = \"p\"\ninstance_id = \"iot-1\"\n")).loaded();
     assert_eq!(kinds(&loaded), []);
     let refused = Host::new(&format!("{ALIYUN}product_secret = \"p\"\ntls = false\n")).refused();
     assert!(refused[0].1.contains("needs TLS"), "{refused:?}");
+}
+
+#[test]
+fn registration_that_will_hardly_work_or_does_not_happen_is_told() {
+    let kinds = |keys: &str| kinds(&Host::new(&format!("{ALIYUN}{keys}")).loaded());
+    assert_eq!(kinds("product_secret = \"p\"\n"), [NoticeKind::Suspicious], "the old public instance");
+    assert_eq!(kinds("product_secret = \"p\"\nauth = \"register\"\nregister_by = \"https\"\n"), []);
+    let idle = "device_secret = \"s\"\nregister_by = \"mqtt\"\nregister_securemode = \"sdk\"\n";
+    assert_eq!(kinds(idle), [NoticeKind::Unused; 2]);
 }
 
 #[test]

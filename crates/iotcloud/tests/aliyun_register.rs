@@ -107,6 +107,8 @@ fn securemode_follows_the_newest_documentation() {
     assert_eq!(mode(listed, new(), SecureMode::Documented), "-2");
     assert_eq!(mode(unlisted, new(), SecureMode::Documented), "-2");
     assert_eq!(mode(unlisted, new(), SecureMode::Sdk), "2");
+    assert_eq!(mode(listed, new(), SecureMode::Luatos), "2");
+    assert_eq!(mode(unlisted, new(), SecureMode::Luatos), "-2");
 }
 
 #[test]

@@ -1,13 +1,19 @@
-//! `airgate auth`: what sign-in would use; for a device that registers, its registration. Pure computation: nothing is opened but the configuration.
+//! `airgate auth`: what sign-in would use; for a device that registers, its registration, or with `--kept` the sign-in with
+//! what that fetched. Pure computation: nothing is opened but the configuration, and the store if it is asked for.
 
 use super::fail::Fail;
-use crate::cloud::{self, Identity};
-use crate::config;
+use crate::cloud::{self, Identity, Registers};
+use crate::config::{self, RegisterBy};
 use crate::session;
 use crate::status::unix_ms;
+use crate::store::Store;
+use iotcloud::aliyun::HttpsRequest;
 use iotcloud::{Moment, SignIn, Tls};
 use serde_json::json;
 use std::path::PathBuf;
+
+/// In place of a secret.
+const HIDDEN: &str = "(hidden; --show-secrets prints it)";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,6 +29,9 @@ pub(super) struct Args {
     /// The module's IMEI, where it is the device's name.
     #[arg(long)]
     imei: Option<String>,
+    /// For a device that registers: the sign-in with the credential that is kept of it.
+    #[arg(long)]
+    kept: bool,
     /// Print one JSON object, the password included.
     #[arg(long)]
     json: bool,
@@ -48,8 +57,16 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
         moment = moment.with_random(random).map_err(bad)?;
     }
     let sign_in = match &identity {
+        Identity::Ready(_) if args.kept => return Err(super::credentials::not_registering()),
         Identity::Ready(cloud) => cloud.sign_in(&moment),
-        Identity::Registers(device) => device.registration.sign_in(&moment),
+        Identity::Registers(device) if args.kept => kept(device, &loaded.config.store(), &moment)?,
+        Identity::Registers(device) => match device.registration.https_request(&moment) {
+            Some(request) if device.by == RegisterBy::Https => {
+                print_request(&request, args);
+                return Ok(());
+            }
+            _ => device.registration.sign_in(&moment),
+        },
     };
     if args.json {
         print_json(&sign_in)
@@ -57,6 +74,15 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
         print_text(&sign_in, args.show_secrets)
     }
     Ok(())
+}
+
+/// The sign-in with what is kept of the device: what the daemon would use next.
+fn kept(device: &Registers, store: &Store, moment: &Moment) -> Result<SignIn, Fail> {
+    let entry = store.entry(&device.key).map_err(super::credentials::failed)?;
+    let Some(record) = entry.candidate.or(entry.current) else {
+        return Err(super::credentials::nothing_kept(&device.key.device));
+    };
+    Ok(device.cloud(record.credential).map_err(bad)?.sign_in(moment))
 }
 
 /// The device's name is the IMEI; what was given as one, if anything, is none.
@@ -89,7 +115,7 @@ fn print_text(sign_in: &SignIn, show_secrets: bool) {
     let password = match &sign_in.password {
         None => "(none)",
         Some(password) if show_secrets => password.expose(),
-        Some(_) => "(hidden; --show-secrets prints it)",
+        Some(_) => HIDDEN,
     };
     println!("host       {}", sign_in.host);
     println!("port       {}", sign_in.port);
@@ -97,4 +123,25 @@ fn print_text(sign_in: &SignIn, show_secrets: bool) {
     println!("client_id  {}", sign_in.client_id);
     println!("username   {}", sign_in.username.as_deref().unwrap_or("(none)"));
     println!("password   {password}");
+}
+
+/// A registration over HTTPS. The whole of its body is a secret: it registers in our place.
+fn print_request(request: &HttpsRequest, args: &Args) {
+    let HttpsRequest { host, port, path, tls, content_type, body } = request;
+    if args.json {
+        let object = json!({
+            "method": "POST",
+            "host": host,
+            "port": port,
+            "tls": *tls != Tls::Off,
+            "path": path,
+            "content_type": content_type,
+            "body": body.expose(),
+        });
+        return println!("{object}");
+    }
+    let body = if args.show_secrets { body.expose() } else { HIDDEN };
+    println!("POST          https://{host}:{port}{path}");
+    println!("Content-Type  {content_type}");
+    println!("body          {body}");
 }

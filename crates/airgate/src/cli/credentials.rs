@@ -72,15 +72,21 @@ fn whose(args: &Whose) -> Result<(Box<Registers>, Store), Fail> {
     let (config, store) = load(args.config.as_ref())?;
     match cloud::build(&config.cloud, args.imei.as_deref()).map_err(super::auth::bad)? {
         Some(Identity::Registers(device)) => Ok((device, store)),
-        Some(Identity::Ready(_)) => {
-            let hint = "only auth = \"register\" and \"register_no_prereg\" use the store";
-            Err(Fail::usage("not_registering", "the configured device does not register by itself", hint))
-        }
+        Some(Identity::Ready(_)) => Err(not_registering()),
         None => Err(super::auth::imei_wanted(args.imei.as_deref())),
     }
 }
 
-fn failed(error: StoreError) -> Fail {
+pub(super) fn not_registering() -> Fail {
+    let hint = "only auth = \"register\" and \"register_no_prereg\" use the store";
+    Fail::usage("not_registering", "the configured device does not register by itself", hint)
+}
+
+pub(super) fn nothing_kept(device: &str) -> Fail {
+    Fail::failed("nothing_kept", format!("nothing is kept of {device}"))
+}
+
+pub(super) fn failed(error: StoreError) -> Fail {
     Fail::failed("store", error)
 }
 
@@ -144,6 +150,6 @@ fn forget(args: &Whose) -> Result<(), Fail> {
         println!("forgotten; the device registers anew when the daemon is restarted");
         Ok(())
     } else {
-        Err(Fail::failed("nothing_kept", format!("nothing is kept of {}", device.key.device)))
+        Err(nothing_kept(&device.key.device))
     }
 }

@@ -74,6 +74,8 @@ pub struct Aliyun {
     pub sign_method: SignMethod,
     /// By which way it registers.
     pub register_by: RegisterBy,
+    /// Which `securemode` it then states.
+    pub register_securemode: RegisterSecuremode,
     /// Host and port of the registration over HTTPS instead of the region's.
     pub register_host: Option<(String, u16)>,
     /// Whether the cloud may make remote calls on topics of the user's own.
@@ -90,6 +92,18 @@ pub enum RegisterBy {
     Mqtt,
     /// HTTPS alone, of listed devices.
     Https,
+}
+
+/// Which `securemode` a registration over MQTT states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RegisterSecuremode {
+    /// As the platform's documentation says today.
+    #[default]
+    Documented,
+    /// As the platform's SDKs do.
+    Sdk,
+    /// As LuatOS does.
+    Luatos,
 }
 
 /// What a device is called in the cloud.

@@ -10,7 +10,7 @@ use super::load::Loaded;
 use super::units;
 use super::{
     Aliyun, AliyunAuth, Apn, ApnAuth, App, Batch, BatchForm, Budget, Config, DeviceName, Mqtt, Provider, Rate,
-    RegisterBy, Reset, Route, Secret, SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
+    RegisterBy, RegisterSecuremode, Reset, Route, Secret, SignMethod, Tls, Version, WhenFull, WhenSpent, Who,
 };
 
 /// What stands for a secret.
@@ -223,6 +223,14 @@ impl List {
                     RegisterBy::Auto => "auto",
                     RegisterBy::Mqtt => "mqtt",
                     RegisterBy::Https => "https",
+                },
+            );
+            self.set(
+                "cloud.register_securemode",
+                match aliyun.register_securemode {
+                    RegisterSecuremode::Documented => "documented",
+                    RegisterSecuremode::Sdk => "sdk",
+                    RegisterSecuremode::Luatos => "luatos",
                 },
             );
             self.some(

@@ -51,6 +51,7 @@ pub(super) const CLOUD: &[Key] = &[
     Key::new("product_secret", Kind::Secret).also(&["productSecret", "ProductSecret"]).only(ALIYUN),
     Key::new("auth", Kind::Word(&["device_secret", "register", "register_no_prereg"])).only(ALIYUN),
     Key::new("register_by", Kind::Word(&["auto", "mqtt", "https"])).only(ALIYUN),
+    Key::new("register_securemode", Kind::Word(&["documented", "sdk", "luatos"])).only(ALIYUN),
     Key::new("register_host", Kind::Text).only(ALIYUN),
     Key::new("custom_rrpc", Kind::Switch).only(ALIYUN),
     Key::new("sign_method", Kind::Word(&["hmacsha256", "hmacsha1", "hmacmd5"]))

@@ -35,7 +35,9 @@ mod validate;
 mod walk;
 
 pub use changes::{Change, changes};
-pub use cloud::{Aliyun, AliyunAuth, Cloud, DeviceName, Login, Mqtt, Provider, RegisterBy, SignMethod, Tls};
+pub use cloud::{
+    Aliyun, AliyunAuth, Cloud, DeviceName, Login, Mqtt, Provider, RegisterBy, RegisterSecuremode, SignMethod, Tls,
+};
 pub use effective::Setting;
 pub use error::{ConfigError, Notice, NoticeKind, Place};
 pub use load::{DEFAULT_PATH, EXAMPLE, Loaded, load};

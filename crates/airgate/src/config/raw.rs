@@ -69,6 +69,7 @@ pub(super) struct Cloud {
     pub(super) product_secret: Option<SecretIndex>,
     pub(super) auth: Option<String>,
     pub(super) register_by: Option<String>,
+    pub(super) register_securemode: Option<String>,
     pub(super) register_host: Option<String>,
     pub(super) custom_rrpc: Option<bool>,
     pub(super) sign_method: Option<String>,

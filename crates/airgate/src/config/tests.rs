@@ -93,6 +93,7 @@ fn every_key_is_among_the_settings_in_effect() {
         "auth",
         "sign_method",
         "register_by",
+        "register_securemode",
         "register_host",
         "custom_rrpc",
     ];

@@ -46,6 +46,8 @@ pub enum SecureMode {
     Documented,
     /// As the platform's SDKs: always 2.
     Sdk,
+    /// As LuatOS `iotcloud`: 2, and -2 for a device that is not listed.
+    Luatos,
 }
 
 /// What the user says of the product and the device.
@@ -176,9 +178,9 @@ impl Registration {
         };
         let old_public = matches!(config.instance, Instance::OldPublic { .. });
         let mode = match (config.secure_mode, config.mode) {
-            (SecureMode::Sdk, _) => "2",
+            (SecureMode::Sdk, _) | (SecureMode::Luatos, RegistrationMode::Register) => "2",
             (SecureMode::Documented, RegistrationMode::Register) if old_public => "2",
-            (SecureMode::Documented, _) => "-2",
+            (SecureMode::Documented | SecureMode::Luatos, _) => "-2",
         };
         let auth_type = config.mode.auth_type();
         let method = config.sign_method.as_str();

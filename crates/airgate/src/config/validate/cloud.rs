@@ -1,7 +1,8 @@
 //! Weighs `[cloud]`: the provider decides which keys have a meaning and which are needed.
 
 use super::super::cloud::{
-    ALIYUN_RATE, Aliyun, AliyunAuth, Cloud, DeviceName, KEEPALIVE_S, Login, Mqtt, Provider, RegisterBy, SignMethod, Tls,
+    ALIYUN_RATE, Aliyun, AliyunAuth, Cloud, DeviceName, KEEPALIVE_S, Login, Mqtt, Provider, RegisterBy,
+    RegisterSecuremode, SignMethod, Tls,
 };
 use super::super::credentials::Credentials;
 use super::super::error::{Code, ConfigError, NoticeKind};
@@ -135,8 +136,16 @@ fn aliyun(raw: raw::Cloud, findings: &mut Findings, credentials: &Credentials) -
         Some("https") => RegisterBy::Https,
         _ => RegisterBy::Auto,
     };
+    let register_securemode = match raw.register_securemode.as_deref() {
+        Some("sdk") => RegisterSecuremode::Sdk,
+        Some("luatos") => RegisterSecuremode::Luatos,
+        _ => RegisterSecuremode::Documented,
+    };
     let register_host = raw.register_host.as_deref().and_then(|text| register_host(text, findings));
     let auth = auth(&raw, findings, credentials);
+    if let Some(auth) = &auth {
+        doubts(&raw, auth, findings);
+    }
     if register_by == RegisterBy::Https && matches!(auth, Some(AliyunAuth::RegisterNoPrereg { .. })) {
         let what =
             "`cloud.register_by` is \"https\", and devices that are not listed register over MQTT alone".to_owned();
@@ -151,9 +160,29 @@ fn aliyun(raw: raw::Cloud, findings: &mut Findings, credentials: &Credentials) -
         auth: auth?,
         sign_method,
         register_by,
+        register_securemode,
         register_host,
         custom_rrpc: raw.custom_rrpc.unwrap_or(false),
     })
+}
+
+/// What can be meant, and hardly is.
+fn doubts(raw: &raw::Cloud, auth: &AliyunAuth, findings: &mut Findings) {
+    if matches!(auth, AliyunAuth::DeviceSecret(_)) {
+        for key in ["register_by", "register_securemode", "register_host"] {
+            if findings.place(&format!("cloud.{key}")).is_some() {
+                unused(key, "device_secret", findings);
+            }
+        }
+    }
+    // Source: Alibaba Cloud IoT Platform documentation, "Unique-certificate-per-product verification".
+    if matches!(auth, AliyunAuth::RegisterNoPrereg { .. }) && raw.instance_id.is_none() && raw.host.is_none() {
+        let what = "devices that are not listed register at new public and enterprise instances alone, and without \
+                    `instance_id` this is the old public one: give the ID from the instance's page in the console, or list \
+                    the device and set auth = \"register\"";
+        let place = findings.place("cloud.auth").or_else(|| findings.place("cloud.product_secret"));
+        findings.notice(NoticeKind::Suspicious, what, place);
+    }
 }
 
 /// `host` or `host:port`; 443 if no port is given.
