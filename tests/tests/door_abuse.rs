@@ -117,6 +117,88 @@ fn a_client_that_does_not_say_who_it_is_is_shut_out() {
     assert!(house.log().contains("no CONNECT in 10s"));
 }
 
+/// A packet of MQTT.
+fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
+    let (mut packet, mut len) = (vec![kind], body.len());
+    while len >= 128 {
+        packet.push((len % 128) as u8 | 128);
+        len /= 128;
+    }
+    packet.push(len as u8);
+    [&packet, body].concat()
+}
+
+fn string(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u16).to_be_bytes(), bytes].concat()
+}
+
+/// Says as much of it as is listened to.
+fn shout(stream: &mut UnixStream, bytes: &[u8]) {
+    stream.set_nonblocking(true).unwrap();
+    let mut rest = bytes;
+    // The daemon is given the time to take what it takes.
+    let end = std::time::Instant::now() + std::time::Duration::from_millis(10);
+    while !rest.is_empty() && std::time::Instant::now() < end {
+        match stream.write(rest) {
+            Ok(len) => rest = &rest[len..],
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => std::thread::yield_now(),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Everything that makes a daemon hold something for one who does not read: long answers, many deep filters, messages for
+/// itself, a will, half a line, half a packet.
+#[test]
+fn what_one_users_programs_make_it_hold_is_bounded_however_many_they_are() {
+    let house = House::new();
+    let mut good = Door::open(&house.socket());
+    good.ask_ok(json!({"op": "subscribe", "filter": "local/good"}));
+    let before = resident(&house);
+    let count = 100;
+    let programs: Vec<UnixStream> = (0..count)
+        .map(|number| {
+            let mut program = UnixStream::connect(house.socket()).unwrap();
+            let deep = "a/".repeat(100);
+            let mut words: Vec<String> = (0..64)
+                .map(|filter| format!(r#"{{"id":1,"op":"subscribe","filter":"local/{number}.{filter}/{deep}"}}"#))
+                .collect();
+            for op in ["metrics", "status", "history", "log"] {
+                words.extend(std::iter::repeat_n(format!(r#"{{"id":1,"op":"{op}"}}"#), 100));
+            }
+            words.push(format!(r#"{{"id":1,"op":"publish","topic":"local/x","payload":"{}"#, "x".repeat(16_000)));
+            shout(&mut program, words.join("\n").as_bytes());
+            program
+        })
+        .collect();
+    let clients: Vec<UnixStream> = (0..count)
+        .map(|number| {
+            let (mut client, topic) = (mqtt(&house), format!("local/{number}"));
+            let (topic, long) = (string(topic.as_bytes()), vec![b'x'; 60_000]);
+            let id = string(number.to_string().as_bytes());
+            let connect = [&string(b"MQTT")[..], &[4, 0x0e, 0, 0], &id, &topic, &string(&long)].concat();
+            let mut words = packet(0x10, &connect);
+            words.extend(packet(0x82, &[&[0, 1][..], &topic, &[1]].concat()));
+            for number in 1..40 {
+                words.extend(packet(0x32, &[&topic[..], &[0, number], &long].concat()));
+            }
+            words.extend(&packet(0x32, &[&topic[..], &[0, 99], &long].concat())[..40_000]);
+            shout(&mut client, &words);
+            client
+        })
+        .collect();
+    for number in 0..100 {
+        good.publish("local/good", &number.to_string());
+        assert_eq!(good.message("local/good")["payload"], number.to_string(), "it is served one after another");
+    }
+    let grown = resident(&house).saturating_sub(before);
+    assert!(grown < 32 << 20, "{grown} bytes more");
+    let refused = good.ask(json!({"op": "metrics"}));
+    assert_eq!(refused["code"], "rate_limited", "{refused:.200}");
+    drop((programs, clients));
+    eventually("all have left", || (good.ask(json!({"op": "metrics"}))["ok"] == true).then_some(()));
+}
+
 #[test]
 fn a_thousand_programs_are_connected_at_once_and_served() {
     let house = House::new();

@@ -32,6 +32,11 @@ impl LineBuffer {
         Self { limit, partial: Vec::new(), skipping: false }
     }
 
+    /// Lines of at most so many bytes from now on. A line begun that is longer already is refused with its next bytes.
+    pub fn limit_to(&mut self, limit: usize) {
+        self.limit = limit;
+    }
+
     /// Takes bytes off the front of `chunk` until a line is complete. `None` means that the chunk is used up: bring the
     /// next one. An over-long line is reported once, as soon as it is known to be too long.
     ///

@@ -2,18 +2,17 @@
 //!
 //! * [local-1] Each request gets exactly one answer; a publication gets it when it is durable.
 //! * [local-2] A program that sends without reading is not read from any more, once it has enough unread.
+//! * [local-4] When what is held for a user's programs takes all that it may, each of them is served one small thing after
+//!   another, and others as before.
 //! * [local-3] A confirmation is only lost with the connection: whoever wants more asks with a `key`.
 
+use super::Door;
 use super::cloud::Calls;
-use super::publish::{Way, not_accepted, too_many_filters};
-use super::rights::{Caller, Use};
-use super::why::{Answer, why};
-use super::{Accounts, Door};
-use crate::config::DEFAULT_PATH;
+use super::publish::{Way, not_accepted, not_subscribed, share_spent};
+use super::rights::Caller;
 use crate::outbox::{Accepted, Ends, Notice};
-use crate::router::{Account, DurableId, Hears, Item, Mailbox, Name, ProgramId, Taken};
+use crate::router::{Account, DurableId, Hears, Held, Item, Mailbox, Name, ProgramId, SMALL_BYTES, Taken};
 use crate::status::DAEMON;
-use airgate_proto as proto;
 use airgate_proto::{
     Code, Done, Dropped, Event, Hello, Id, LineBuffer, LineTooLong, Op, Publish, Qos, Refusal, Reply, Request, VERSION,
     parse_line,
@@ -21,10 +20,8 @@ use airgate_proto::{
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -35,6 +32,12 @@ const PENDING: usize = 256;
 /// Unread bytes from which on a program is not read from any more, and gets no further events.
 const UNREAD: usize = 64 * 1024;
 
+/// What is read at once, in bytes.
+const CHUNK: usize = 4096;
+/// What a request without an answer takes beside its content, in bytes.
+const PENDING_BYTES: usize = 512;
+/// What a publication takes whose end is to be told, in bytes.
+const CONFIRM_BYTES: usize = 32;
 /// The number of what stays on this host: there is nothing to confirm.
 const LOCAL: u64 = 0;
 
@@ -75,6 +78,8 @@ pub(super) struct Connection {
     /// What this program may answer.
     pub(super) calls: Calls,
     out: Vec<u8>,
+    /// Of its user's share: what this connection makes the daemon hold.
+    pub(super) held: Held,
     /// Bytes written so far.
     written: u64,
     /// Messages on a durable account, and where their lines end in all that is written.
@@ -84,6 +89,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(door: Arc<Door>, id: ProgramId, caller: Caller) -> Self {
         let lines = LineBuffer::new(door.max_line);
+        let held = Held::new(door.users.share(caller.uid), 0);
         Self {
             door,
             id,
@@ -97,6 +103,7 @@ impl Connection {
             ends: None,
             calls: Calls::default(),
             out: Vec::new(),
+            held,
             written: 0,
             handed: VecDeque::new(),
         }
@@ -108,7 +115,7 @@ impl Connection {
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        let mailbox = Mailbox::of(self.door.users.share(self.caller.uid));
+        let mailbox = Mailbox::of(self.held.share().clone());
         let router = self.door.router.clone();
         let hears = Hears { events: true, texts: self.door.rights().reads_texts(&self.caller) };
         router.join(self.id, Arc::clone(&mailbox), hears).await;
@@ -122,18 +129,28 @@ impl Connection {
         };
         self.out.extend(hello.to_line());
 
-        let mut input = vec![0; 4096];
+        let (mut input, mut unread) = (vec![0; CHUNK], 0..0);
         // Since when the program has nothing more to ask.
         let mut ended = None;
         let result = loop {
+            while self.may_listen() {
+                let mut rest = input.get(unread.clone()).unwrap_or_default();
+                let line = self.lines.take_from(&mut rest);
+                unread.start = unread.end - rest.len();
+                let Some(line) = line else { break };
+                self.on_line(line).await;
+                self.weigh();
+            }
             if ended.is_some() && self.out.is_empty() && self.pending.is_empty() && self.confirm.is_empty() {
                 break Ok(());
             }
-            let may_read = ended.is_none() && self.pending.len() < PENDING && self.out.len() < UNREAD;
-            let may_tell = self.out.len() < UNREAD;
+            self.weigh();
+            let may_tell = self.may_tell();
+            let may_read = ended.is_none() && unread.is_empty() && self.may_listen();
             tokio::select! {
                 biased;
-                // Before the notices: whoever is told that its message was sent has been told its number.
+                // Before the notices: whoever is told that its message was sent has been told its number. Also when the program
+                // does not read: a publication that has its turn at the outbox must not keep others from theirs.
                 Some(answered) = self.pending.next() => self.answer(answered),
                 Ok(()) = rights.changed() => {
                     if let Some(filter) = self.door.withdrawn(&self.caller, self.filters.values().flatten(), hears) {
@@ -163,7 +180,7 @@ impl Connection {
                             self.on_line(line).await;
                         }
                     }
-                    Ok(len) => self.on_bytes(input.get(..len).unwrap_or_default()).await,
+                    Ok(len) => unread = 0..len,
                     Err(error) => break Err(error),
                 },
                 () = linger(ended) => break Ok(()),
@@ -178,7 +195,7 @@ impl Connection {
         match taken {
             Taken::Item(item) => {
                 self.calls.note(&item.parcel.event);
-                self.out.extend_from_slice(item.parcel.line());
+                self.out.extend_from_slice(&item.parcel.line());
                 if item.via.is_some() {
                     self.handed.push_back((self.written + self.out.len() as u64, item));
                 }
@@ -189,16 +206,38 @@ impl Connection {
 
     fn on_written(&mut self, len: usize) {
         self.out.drain(..len);
+        if self.out.is_empty() && self.out.capacity() > SMALL_BYTES {
+            self.out = Vec::new();
+        }
         self.written += len as u64;
         while self.handed.front().is_some_and(|(end, _)| *end <= self.written) {
             self.handed.pop_front();
         }
     }
 
-    async fn on_bytes(&mut self, mut bytes: &[u8]) {
-        while let Some(line) = self.lines.take_from(&mut bytes) {
-            self.on_line(line).await;
-        }
+    /// Whether the program has read enough to be told more.
+    fn may_tell(&self) -> bool {
+        self.out.is_empty() || (self.out.len() < UNREAD && !self.held.share().is_spent())
+    }
+
+    /// Whether another request of it may be worked on.
+    fn may_listen(&self) -> bool {
+        let pending = if self.held.share().is_spent() { 1 } else { PENDING };
+        self.pending.len() < pending && self.may_tell()
+    }
+
+    /// Counts what it makes the daemon hold; what it has not finished saying is shorter when there is no more room.
+    fn weigh(&mut self) {
+        let (pending, confirm) =
+            (self.pending.len() * PENDING_BYTES, (self.confirm.len() + self.early.len()) * CONFIRM_BYTES);
+        self.held.set(self.lines.held() + self.out.capacity() + pending + confirm);
+        let longest = if self.held.share().is_spent() { SMALL_BYTES } else { usize::MAX };
+        self.lines.limit_to(longest.min(self.door.max_line));
+    }
+
+    /// A refusal of what needs more than a little room, when there is none.
+    fn no_room(&self) -> Option<Refusal> {
+        self.held.share().is_spent().then(|| share_spent(&self.caller))
     }
 
     async fn on_line(&mut self, line: Result<Vec<u8>, LineTooLong>) {
@@ -207,17 +246,25 @@ impl Connection {
                 Ok(request) => return self.on_request(request).await,
                 Err(refusal) => refusal,
             },
-            Err(too_long) => Refusal::new(
-                None,
-                Code::LineTooLong,
-                too_long.to_string(),
-                "send less at once, or raise max_line under [local] (up to 1 MiB)",
-            ),
+            Err(too_long) => {
+                let hint = match too_long.limit < self.door.max_line {
+                    true => {
+                        "what this user's programs have not read takes all that it may: let them read, or close them"
+                    }
+                    false => "send less at once, or raise max_line under [local] (up to 1 MiB)",
+                };
+                Refusal::new(None, Code::LineTooLong, too_long.to_string(), hint)
+            }
         };
         self.reply(&Reply::Refused(refusal));
     }
 
     async fn on_request(&mut self, Request { id, op }: Request) {
+        if has_long_answer(&op)
+            && let Some(refusal) = self.no_room()
+        {
+            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal }));
+        }
         match op {
             Op::Publish(publish) => self.publish(id, publish).await,
             Op::Subscribe { filter, durable } => self.subscribe(id, filter, durable).await,
@@ -262,8 +309,10 @@ impl Connection {
             Err(refusal) => return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal })),
         };
         let listener = confirm.then(|| self.ends.get_or_insert_with(|| self.door.outbox.listen()).id());
+        let waiting = Held::new(self.held.share().clone(), message.topic.len() + message.payload.len());
         let accepting = self.door.accept(&self.caller, message, listener);
         self.pending.push(Box::pin(async move {
+            let _waiting = waiting;
             let (reply, end) = match accepting.await {
                 Ok(Accepted { seq, duplicate, settled }) => {
                     let end = if settled { Confirm::Now(seq) } else { Confirm::Later(seq) };
@@ -285,8 +334,8 @@ impl Connection {
             let refusal = Refusal::new(id, Code::Internal, "the daemon stops", "try again in a moment");
             return self.reply(&Reply::Refused(refusal));
         };
-        if !self.door.router.subscribe(account, filter.clone(), Qos::AtLeastOnce).await {
-            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..too_many_filters() }));
+        if let Err(why) = self.door.router.subscribe(account, filter.clone(), Qos::AtLeastOnce).await {
+            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..not_subscribed(why, &self.caller) }));
         }
         self.filters.entry(durable).or_default().insert(filter);
         self.reply(&Reply::Ok(Done::new(id)));
@@ -323,53 +372,6 @@ impl Connection {
         Name { uid: self.caller.uid, door: "json", name }
     }
 
-    fn history(&mut self, id: Id) {
-        let history = self.door.history.clone();
-        self.pending.push(Box::pin(async move {
-            let reply = match history.ask().await {
-                Some(data) => Reply::Ok(Done { data: Some(data), ..Done::new(id) }),
-                None => Reply::Refused(Refusal::new(id, Code::Internal, "the daemon stops", "try again in a moment")),
-            };
-            Answered { reply, confirm: None }
-        }));
-    }
-
-    fn log(&mut self, id: Id, after: u64) {
-        if self.may_operate(&id, "the daemon's log is for operators") {
-            let data = Some(crate::service::recent::after(after));
-            self.reply(&Reply::Ok(Done { data, ..Done::new(id) }));
-        }
-    }
-
-    fn may(&mut self, id: Id, what: &proto::Use) {
-        let (what, topic) = match what {
-            proto::Use::Publish(topic) => (Use::Publish, topic),
-            proto::Use::Subscribe(filter) => (Use::Subscribe, filter),
-        };
-        let name = Accounts::read().user_name(self.caller.uid);
-        let Answer { ok, what, hint } =
-            why(&name, &self.caller, &self.door.rights(), what, topic, Path::new(DEFAULT_PATH));
-        let data = Some(json!({ "may": ok, "what": what, "hint": hint }));
-        self.reply(&Reply::Ok(Done { data, ..Done::new(id) }));
-    }
-
-    fn at(&mut self, id: Id, command: String) {
-        if !self.may_operate(&id, "AT commands are for operators") {
-            return;
-        }
-        let uplink = self.door.uplink.clone();
-        self.pending.push(Box::pin(async move {
-            let reply = match uplink.ask(&command).await {
-                Ok(lines) => Reply::Ok(Done { lines: Some(lines), ..Done::new(id) }),
-                Err(failure) => {
-                    let hint = "see the AT command manual of the Air780E; `airgate status` tells how the module is";
-                    Reply::Refused(Refusal::new(id, Code::Internal, failure.to_string(), hint))
-                }
-            };
-            Answered { reply, confirm: None }
-        }));
-    }
-
     fn answer(&mut self, Answered { reply, confirm }: Answered) {
         self.reply(&reply);
         match confirm {
@@ -400,6 +402,11 @@ impl Connection {
     pub(super) fn reply(&mut self, reply: &Reply) {
         self.out.extend(reply.to_line());
     }
+}
+
+/// Whether the answer to it may be much longer than itself.
+fn has_long_answer(op: &Op) -> bool {
+    matches!(op, Op::Status | Op::Metrics | Op::History | Op::Log { .. } | Op::OutboxList { .. })
 }
 
 /// Nobody can tell a program that only waits from one that has gone: it waits a bounded time.

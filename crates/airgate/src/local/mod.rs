@@ -2,6 +2,7 @@
 //!
 //! Who calls is known from the kernel. The doors take a bounded number of programs, and each program a bounded share.
 
+mod about;
 mod accounts;
 mod cloud;
 mod connection;

@@ -4,7 +4,7 @@ use super::Door;
 use super::rights::{Caller, Rights, Use};
 use crate::batch::fits;
 use crate::outbox::{self, AcceptError, Accepted, ListenerId};
-use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, Hears, Outgoing, TEXTS};
+use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, HELD_BYTES_PER_USER, Hears, NotSubscribed, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
 use futures_util::future::BoxFuture;
 use std::future::ready;
@@ -147,10 +147,26 @@ impl Door {
 }
 
 /// Of a program, or of a durable subscription that several programs made.
-pub(super) fn too_many_filters() -> Refusal {
+fn too_many_filters() -> Refusal {
     let message = format!("a program, and a durable subscription, has at most {FILTERS_PER_PROGRAM} filters");
     let hint = "use a wildcard (+ for one level, # for all below), or unsubscribe what is not needed";
     Refusal::new(None, Code::BadFilter, message, hint)
+}
+
+/// Why a filter that is granted is not taken.
+pub(super) fn not_subscribed(why: NotSubscribed, caller: &Caller) -> Refusal {
+    match why {
+        NotSubscribed::TooManyFilters => too_many_filters(),
+        NotSubscribed::ShareSpent => share_spent(caller),
+    }
+}
+
+/// What is held for the user's programs takes all that it may.
+pub(super) fn share_spent(caller: &Caller) -> Refusal {
+    let message =
+        format!("the programs of user {} make the daemon hold {HELD_BYTES_PER_USER} bytes for them", caller.uid);
+    let hint = "let them read what is for them, or close connections and subscriptions that nobody needs";
+    Refusal::new(None, Code::RateLimited, message, hint)
 }
 
 fn within(len: usize, max: usize) -> Result<(), Refusal> {

@@ -86,9 +86,9 @@ impl Users {
         self.known().clients.values().rev().take(most).copied().collect()
     }
 
-    /// What waits for the programs of this user.
+    /// What is held for the programs of this user.
     pub fn share(&self, uid: u32) -> Share {
-        Arc::clone(self.known().shares.entry(uid).or_default())
+        self.known().shares.entry(uid).or_default().clone()
     }
 
     /// Counts one message.

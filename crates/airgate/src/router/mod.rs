@@ -8,9 +8,11 @@
 //! * [router-5] What waits for a durable subscription is in memory: it survives the program, not the daemon.
 //! * [router-6] A text message reaches only programs whose user may read it, whatever their filters match.
 
+mod filters;
 mod queue;
 mod retained;
 mod route;
+mod share;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -22,11 +24,10 @@ use crate::outbox;
 use crate::service::pulse::Pulse;
 use airgate_proto::{Call, Event, Message, Publish, Qos};
 use bytes::Bytes;
-pub use queue::{
-    DurableId, Item, Mailbox, Parcel, Share, Taken, WAITING_BYTES, WAITING_BYTES_PER_USER, WAITING_MESSAGES,
-};
+pub use queue::{DurableId, Item, Mailbox, Parcel, Taken, WAITING_BYTES, WAITING_MESSAGES};
 pub use retained::{RETAINED_BYTES, RETAINED_TOPICS};
 use route::Routes;
+pub use share::{HELD_BYTES_PER_USER, Held, SMALL_BYTES, Share};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,7 +71,7 @@ enum Request {
     Leave(ProgramId, Vec<Item>),
     Attach(Name, ProgramId, oneshot::Sender<(DurableId, bool)>),
     Forget(Name),
-    Subscribe(Account, String, Qos, oneshot::Sender<bool>),
+    Subscribe(Account, String, Qos, oneshot::Sender<Result<(), NotSubscribed>>),
     Unsubscribe(Account, String),
     Release(Name, String, oneshot::Sender<bool>),
     Publish(Message, bool),
@@ -97,6 +98,15 @@ impl std::fmt::Debug for Permits {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Permits")
     }
+}
+
+/// Why there is no room for another filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotSubscribed {
+    /// The account has as many as it may: a durable one may have got them by other connections.
+    TooManyFilters,
+    /// What is held for the user's programs takes all that it may.
+    ShareSpent,
 }
 
 /// Who is there, for whoever shows it.
@@ -173,12 +183,9 @@ async fn run(
                 Some(Request::Publish(message, retain)) => table.publish(message, retain),
                 Some(request) => {
                     apply(&mut table, request);
-                    let filters = table.wanted();
-                    wanted.send_if_modified(|old| {
-                        let changed = *old != filters;
-                        *old = filters;
-                        changed
-                    });
+                    if let Some(filters) = table.wanted_anew() {
+                        wanted.send_replace(filters);
+                    }
                 }
                 None => return,
             },
@@ -272,12 +279,15 @@ impl Router {
         self.ask(Request::Forget(name)).await;
     }
 
-    /// What matches `filter` is wanted, with at most this QoS. False when the account has as many filters as it may: a durable
-    /// one may have got them by other connections.
-    pub async fn subscribe(&self, account: Account, filter: String, qos: Qos) -> bool {
+    /// What matches `filter` is wanted, with at most this QoS.
+    ///
+    /// # Errors
+    /// There is no room for another filter.
+    pub async fn subscribe(&self, account: Account, filter: String, qos: Qos) -> Result<(), NotSubscribed> {
         let (reply, subscribed) = oneshot::channel();
         self.ask(Request::Subscribe(account, filter, qos, reply)).await;
-        subscribed.await.unwrap_or(false)
+        // The router runs as long as the daemon.
+        subscribed.await.unwrap_or(Ok(()))
     }
 
     /// `filter` is not wanted any more.

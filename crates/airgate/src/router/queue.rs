@@ -3,10 +3,10 @@
 //!
 //! The box is a channel that also counts bytes. One message is kept once, however many programs it waits for.
 
+use super::share::{Held, SMALL_BYTES, Share};
 use airgate_proto::{Event, Qos};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
@@ -14,8 +14,8 @@ use tokio::sync::Notify;
 pub const WAITING_MESSAGES: usize = 256;
 /// Their bytes together; a single message may be longer.
 pub const WAITING_BYTES: usize = 1 << 20;
-/// The bytes that wait for all programs of one user, connected or away; one message for each passes even then.
-pub const WAITING_BYTES_PER_USER: usize = 16 << 20;
+/// What a message takes beside its topic and its payload: places in lists, and itself as a line.
+const BESIDE_CONTENT: usize = 512;
 
 /// A durable subscription or a session that outlives its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -35,18 +35,21 @@ impl Parcel {
         Arc::new(Self { event, line: OnceLock::new() })
     }
 
-    /// The event as a line of JSON, written once for all who read it.
-    pub fn line(&self) -> &Bytes {
-        self.line.get_or_init(|| self.event.to_line().into())
+    /// The event as a line of JSON, written once for all who read it. A long one is not kept beside the event.
+    pub fn line(&self) -> Bytes {
+        if self.weight() > SMALL_BYTES {
+            return self.event.to_line().into();
+        }
+        self.line.get_or_init(|| self.event.to_line().into()).clone()
     }
 
     /// What it weighs, in bytes, near enough to bound a sum of it.
-    fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let content = match &self.event {
             Event::Message(message) => message.topic.len() + message.payload.len(),
             _ => 256,
         };
-        content + 64
+        content + BESIDE_CONTENT
     }
 }
 
@@ -74,36 +77,35 @@ pub enum Taken {
     Lagged(u64),
 }
 
-/// What waits for all programs of one user, in bytes; shared by their queues.
-pub type Share = Arc<AtomicUsize>;
-
 /// In order, with the gaps that the bound made.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    share: Share,
     waiting: VecDeque<Taken>,
     items: usize,
-    bytes: usize,
+    held: Held,
     /// Lost after the last that waits.
     missed: u64,
 }
 
 impl Queue {
     pub(super) fn of(share: Share) -> Self {
-        Self { share, waiting: VecDeque::new(), items: 0, bytes: 0, missed: 0 }
+        Self { held: Held::new(share, 0), ..Self::default() }
     }
 
     /// Takes it if there is room.
     pub(super) fn push(&mut self, item: Item) -> bool {
         let weight = item.parcel.weight();
-        let over =
-            self.bytes + weight > WAITING_BYTES || self.share.load(Ordering::Relaxed) + weight > WAITING_BYTES_PER_USER;
-        if self.items >= WAITING_MESSAGES || (self.items > 0 && over) {
+        let fits = self.held.share().has_room(weight);
+        let has_room = match self.items {
+            0 => fits || weight <= SMALL_BYTES,
+            items => fits && items < WAITING_MESSAGES && self.held.bytes() + weight <= WAITING_BYTES,
+        };
+        if has_room {
+            self.append(item);
+        } else {
             self.missed += 1;
-            return false;
         }
-        self.append(item);
-        true
+        has_room
     }
 
     /// Takes it in any case: what comes here was bounded before.
@@ -112,8 +114,7 @@ impl Queue {
             self.waiting.push_back(Taken::Lagged(std::mem::take(&mut self.missed)));
         }
         self.items += 1;
-        self.bytes += item.parcel.weight();
-        self.share.fetch_add(item.parcel.weight(), Ordering::Relaxed);
+        self.held.set(self.held.bytes() + item.parcel.weight());
         self.waiting.push_back(Taken::Item(item));
     }
 
@@ -130,20 +131,13 @@ impl Queue {
         match self.waiting.pop_front() {
             Some(Taken::Item(item)) => {
                 self.items -= 1;
-                self.bytes -= item.parcel.weight();
-                self.share.fetch_sub(item.parcel.weight(), Ordering::Relaxed);
+                self.held.set(self.held.bytes() - item.parcel.weight());
                 Some(Taken::Item(item))
             }
             Some(lagged) => Some(lagged),
             None if self.missed > 0 => Some(Taken::Lagged(std::mem::take(&mut self.missed))),
             None => None,
         }
-    }
-}
-
-impl Drop for Queue {
-    fn drop(&mut self) {
-        self.share.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -160,9 +154,14 @@ impl Mailbox {
         Arc::new(Self { queue: Mutex::new(Queue::of(share)), arrived: Notify::new() })
     }
 
+    /// Of its user.
+    pub(super) fn share(&self) -> Share {
+        self.queue().held.share().clone()
+    }
+
     /// A queue of the same user.
     pub(super) fn sibling(&self) -> Queue {
-        Queue::of(Arc::clone(&self.queue().share))
+        Queue::of(self.share())
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -204,6 +203,7 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
+    use super::super::share::HELD_BYTES_PER_USER;
     use super::*;
     use airgate_proto::Message;
 
@@ -242,19 +242,21 @@ mod tests {
     #[test]
     fn one_users_boxes_share_a_bound_and_nobody_elses() {
         let share = Share::default();
-        let boxes: Vec<_> = (0..20).map(|_| Mailbox::of(Arc::clone(&share))).collect();
+        let boxes: Vec<_> = (0..20).map(|_| Mailbox::of(share.clone())).collect();
         for mailbox in &boxes {
             while mailbox.push(item(WAITING_BYTES / 8)) {}
         }
-        let (waiting, passing) = (share.load(Ordering::Relaxed), boxes.len() * item(WAITING_BYTES / 8).parcel.weight());
-        assert!(waiting > WAITING_BYTES_PER_USER - WAITING_BYTES, "{waiting}");
-        assert!(waiting <= WAITING_BYTES_PER_USER + passing, "{waiting}");
+        assert!(share.bytes() > HELD_BYTES_PER_USER - WAITING_BYTES && share.bytes() <= HELD_BYTES_PER_USER);
         assert!(Mailbox::of(Share::default()).push(item(WAITING_BYTES / 8)), "another user's");
-        let late = Mailbox::of(Arc::clone(&share));
-        assert!(late.push(item(2 * WAITING_BYTES)) && !late.push(item(1)), "one passes");
-        drop((boxes, late.empty()));
-        drop(late);
-        assert_eq!(share.load(Ordering::Relaxed), 0);
+        let late = Mailbox::of(share.clone());
+        assert!(!late.push(item(WAITING_BYTES / 8)), "a long one does not pass");
+        while boxes[0].try_next().is_some() {}
+        while late.push(item(SMALL_BYTES)) {}
+        while late.try_next().is_some() {}
+        let rest = Held::new(share.clone(), HELD_BYTES_PER_USER - share.bytes());
+        assert!(late.push(item(1)) && !late.push(item(1)), "one that is short passes");
+        drop((boxes, late.empty(), late));
+        assert_eq!(share.bytes(), rest.bytes());
     }
 
     #[tokio::test]

@@ -1,17 +1,16 @@
 //! Who wants what. A pure core: requests and messages in, full boxes out.
 
+use super::filters::Filters;
 use super::queue::{DurableId, Item, Mailbox, Parcel, Queue, Taken};
 use super::retained::Retained;
 use super::trie::Trie;
-use super::{FILTERS_PER_PROGRAM, Hears, Name, ProgramId, RouterStatus, TEXTS};
+use super::{Hears, Name, NotSubscribed, ProgramId, RouterStatus, TEXTS};
 use airgate_proto::{Event, Message, Qos, topic};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Durable subscriptions and sessions of one user; when there are more, the one that has been away longest is forgotten.
 pub const DURABLES_PER_USER: usize = 64;
-
-type Filters = BTreeMap<String, Qos>;
 
 #[derive(Debug)]
 struct Program {
@@ -63,6 +62,8 @@ pub(super) struct Table {
     trie: Trie<Subscriber>,
     /// How many subscriptions want each filter of the cloud.
     wanted: BTreeMap<String, usize>,
+    /// Whether others are wanted than were told.
+    wants_others: bool,
     retained: Retained,
     last_durable: u64,
     leaves: u64,
@@ -71,7 +72,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn join(&mut self, id: ProgramId, mailbox: Arc<Mailbox>, hears: Hears) {
-        self.programs.insert(id, Program { mailbox, filters: Filters::new(), hears });
+        let filters = Filters::of(mailbox.share());
+        self.programs.insert(id, Program { mailbox, filters, hears });
         self.status.programs = self.programs.len();
     }
 
@@ -118,6 +120,7 @@ impl Table {
         if let (Some(durable), Some(program)) = (self.durables.get_mut(&id), self.programs.get(&owner)) {
             durable.owner = Some(owner);
             durable.texts = program.hears.texts;
+            durable.filters.hold_of(program.mailbox.share());
             let kept = std::mem::replace(&mut durable.kept, program.mailbox.sibling());
             program.mailbox.append_all(kept);
         }
@@ -141,7 +144,7 @@ impl Table {
         self.last_durable += 1;
         let id = DurableId(self.last_durable);
         self.names.insert(name.clone(), id);
-        let (filters, kept) = (Filters::new(), Queue::default());
+        let (filters, kept) = (Filters::default(), Queue::default());
         let durable = Durable { name, texts: false, filters, owner: None, kept, left: 0 };
         self.durables.insert(id, durable);
         id
@@ -161,30 +164,28 @@ impl Table {
         self.status.away = self.durables.values().filter(|durable| durable.owner.is_none()).count();
     }
 
-    /// False when the account has as many filters as it may.
-    pub(super) fn subscribe(&mut self, account: Account, filter: &str, qos: Qos) -> bool {
+    pub(super) fn subscribe(&mut self, account: Account, filter: &str, qos: Qos) -> Result<(), NotSubscribed> {
         let subscriber = subscriber(account);
-        let Some(filters) = self.filters_of(account) else { return true };
-        if filters.len() >= FILTERS_PER_PROGRAM && !filters.contains_key(filter) {
-            return false;
-        }
-        if filters.insert(filter.to_owned(), qos).is_none() {
+        let Some(filters) = self.filters_of(account) else { return Ok(()) };
+        if filters.insert(filter, qos)? {
             self.trie.insert(filter, subscriber);
             if !is_local(filter) {
-                *self.wanted.entry(filter.to_owned()).or_default() += 1;
+                let wanted = self.wanted.entry(filter.to_owned()).or_default();
+                *wanted += 1;
+                self.wants_others |= *wanted == 1;
             }
         }
         let (owner, via) = match account {
             Account::Program(id) => (Some(id), None),
             Account::Durable(id) => (self.durables.get(&id).and_then(|durable| durable.owner), Some(id)),
         };
-        let Some(program) = owner.and_then(|owner| self.programs.get(&owner)) else { return true };
+        let Some(program) = owner.and_then(|owner| self.programs.get(&owner)) else { return Ok(()) };
         for parcel in self.retained.matching(filter) {
             let qos = qos.min(qos_of(parcel));
             let item = Item { parcel: Arc::clone(parcel), qos, retained: true, again: false, via };
             hand(&mut self.status, &program.mailbox, item);
         }
-        true
+        Ok(())
     }
 
     /// The account `name` does not want `filter` any more, and ends with its last one; tells whether it has ended.
@@ -200,7 +201,7 @@ impl Table {
 
     pub(super) fn unsubscribe(&mut self, account: Account, filter: &str) {
         let Some(filters) = self.filters_of(account) else { return };
-        if filters.remove(filter).is_some() {
+        if filters.remove(filter) {
             self.drop_filter(filter, subscriber(account));
         }
     }
@@ -234,6 +235,7 @@ impl Table {
             *count -= 1;
             if *count == 0 {
                 self.wanted.remove(filter);
+                self.wants_others = true;
             }
         }
     }
@@ -307,7 +309,7 @@ impl Table {
             Account::Program(id) => self.programs.get(&id).map(|program| &program.filters),
             Account::Durable(id) => self.durables.get(&id).map(|durable| &durable.filters),
         };
-        let matching = filters.into_iter().flatten().filter(|(filter, _)| topic::matches(filter, name));
+        let matching = filters.into_iter().flat_map(Filters::iter).filter(|(filter, _)| topic::matches(filter, name));
         matching.map(|(_, qos)| *qos).max().unwrap_or(Qos::AtMostOnce)
     }
 
@@ -326,6 +328,11 @@ impl Table {
     /// [router-3]
     pub(super) fn wanted(&self) -> BTreeSet<String> {
         self.wanted.keys().cloned().collect()
+    }
+
+    /// The same, if it is not what was told by this before.
+    pub(super) fn wanted_anew(&mut self) -> Option<BTreeSet<String>> {
+        std::mem::take(&mut self.wants_others).then(|| self.wanted())
     }
 }
 

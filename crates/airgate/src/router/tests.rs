@@ -20,7 +20,7 @@ fn join(table: &mut Table, id: u64, filters: &[&str]) -> Arc<Mailbox> {
     let mailbox = Arc::new(Mailbox::default());
     table.join(ProgramId(id), Arc::clone(&mailbox), Hears { events: true, texts: false });
     for filter in filters {
-        table.subscribe(Account::Program(ProgramId(id)), filter, Qos::AtLeastOnce);
+        table.subscribe(Account::Program(ProgramId(id)), filter, Qos::AtLeastOnce).unwrap();
     }
     mailbox
 }
@@ -99,8 +99,10 @@ fn the_cloud_is_asked_for_a_filter_while_anybody_wants_it() {
     table.unsubscribe(Account::Program(ProgramId(1)), "b");
     table.unsubscribe(Account::Program(ProgramId(1)), "b");
     assert_eq!(table.wanted().len(), 2);
+    assert_eq!(table.wanted_anew(), Some(table.wanted()), "it is told when it has changed");
+    assert_eq!(table.wanted_anew(), None);
     table.leave(ProgramId(2), Vec::new());
-    assert_eq!(table.wanted(), BTreeSet::from(["a".to_owned()]));
+    assert_eq!(table.wanted_anew(), Some(BTreeSet::from(["a".to_owned()])));
 }
 
 #[test]
@@ -109,7 +111,7 @@ fn a_durable_subscription_keeps_messages_while_its_program_is_away() {
     let inbox = join(&mut table, 1, &["user/#"]);
     let (durable, known) = table.attach(name("me"), ProgramId(1));
     assert!(!known);
-    table.subscribe(Account::Durable(durable), "user/get", Qos::AtLeastOnce);
+    table.subscribe(Account::Durable(durable), "user/get", Qos::AtLeastOnce).unwrap();
     deliver(&mut table, "user/get");
     assert_eq!(drain(&inbox).len(), 1, "once, though both subscriptions match");
     deliver(&mut table, "user/get");
@@ -128,7 +130,7 @@ fn what_was_not_acknowledged_comes_again_first_and_is_marked() {
     let mut table = Table::default();
     let inbox = join(&mut table, 1, &[]);
     let (durable, _) = table.attach(name("me"), ProgramId(1));
-    table.subscribe(Account::Durable(durable), "user/+", Qos::AtLeastOnce);
+    table.subscribe(Account::Durable(durable), "user/+", Qos::AtLeastOnce).unwrap();
     for topic in ["user/1", "user/2"] {
         deliver(&mut table, topic);
     }
@@ -180,9 +182,9 @@ fn a_retained_message_greets_later_subscribers() {
 fn the_lower_quality_of_message_and_subscription_counts() {
     let mut table = Table::default();
     let inbox = join(&mut table, 1, &[]);
-    table.subscribe(Account::Program(ProgramId(1)), "a/#", Qos::AtMostOnce);
+    table.subscribe(Account::Program(ProgramId(1)), "a/#", Qos::AtMostOnce).unwrap();
     deliver(&mut table, "a/b");
-    table.subscribe(Account::Program(ProgramId(1)), "a/b", Qos::AtLeastOnce);
+    table.subscribe(Account::Program(ProgramId(1)), "a/b", Qos::AtLeastOnce).unwrap();
     deliver(&mut table, "a/b");
     table.publish(Message { qos: Qos::AtMostOnce, ..message("a/b") }, false);
     let qos: Vec<u8> = drain(&inbox).iter().map(|item| item.qos.into()).collect();
@@ -196,7 +198,7 @@ fn a_text_message_reaches_only_those_who_may_read_it_also_when_they_come_back() 
     let reader = Arc::new(Mailbox::default());
     table.join(ProgramId(2), Arc::clone(&reader), Hears { events: true, texts: true });
     let (durable, _) = table.attach(name("reader"), ProgramId(2));
-    table.subscribe(Account::Durable(durable), TEXTS, Qos::AtLeastOnce);
+    table.subscribe(Account::Durable(durable), TEXTS, Qos::AtLeastOnce).unwrap();
     let text = Event::Sms(serde_json::Map::new());
     let (message, retain) = announcement(&text).unwrap();
     assert_eq!((message.topic.as_str(), retain), (TEXTS, false));
@@ -233,8 +235,8 @@ fn a_right_that_is_withdrawn_ends_durable_subscriptions_whether_their_program_is
     for (account, owner) in [("here", 1), ("away", 2)] {
         join(&mut table, 2, &[]);
         let (id, _) = table.attach(name(account), ProgramId(owner));
-        table.subscribe(Account::Durable(id), "user/secret", Qos::AtLeastOnce);
-        table.subscribe(Account::Durable(id), "user/open", Qos::AtLeastOnce);
+        table.subscribe(Account::Durable(id), "user/secret", Qos::AtLeastOnce).unwrap();
+        table.subscribe(Account::Durable(id), "user/open", Qos::AtLeastOnce).unwrap();
         table.leave(ProgramId(2), Vec::new());
     }
     table.withdraw(|uid, filter| uid == 1000 && filter == "user/open");
@@ -332,7 +334,7 @@ proptest! {
                 0 if here.insert(program) => drop(join(&mut table, id, &[])),
                 0 => {}
                 1 => {
-                    table.subscribe(Account::Program(program), &filter, Qos::AtLeastOnce);
+                    table.subscribe(Account::Program(program), &filter, Qos::AtLeastOnce).unwrap();
                 }
                 2 => table.unsubscribe(Account::Program(program), &filter),
                 3 => { table.leave(program, Vec::new()); here.remove(&program); }
@@ -353,7 +355,7 @@ fn a_durable_subscription_ends_with_its_last_filter_whoever_says_so() {
     join(&mut table, 1, &[]);
     let (durable, _) = table.attach(name("pump"), ProgramId(1));
     for filter in ["user/a", "user/b"] {
-        assert!(table.subscribe(Account::Durable(durable), filter, Qos::AtLeastOnce));
+        table.subscribe(Account::Durable(durable), filter, Qos::AtLeastOnce).unwrap();
     }
     table.leave(ProgramId(1), Vec::new());
     deliver(&mut table, "user/b");
@@ -374,8 +376,9 @@ fn connections_that_come_and_go_do_not_gather_filters_without_end() {
     for visit in 0..2 * FILTERS_PER_PROGRAM as u64 {
         join(&mut table, visit, &[]);
         let (durable, _) = table.attach(name("pump"), ProgramId(visit));
-        granted += usize::from(table.subscribe(Account::Durable(durable), &format!("user/{visit}"), Qos::AtLeastOnce));
-        assert!(table.subscribe(Account::Durable(durable), "user/0", Qos::AtLeastOnce), "one that it has");
+        granted +=
+            usize::from(table.subscribe(Account::Durable(durable), &format!("user/{visit}"), Qos::AtLeastOnce).is_ok());
+        assert_eq!(table.subscribe(Account::Durable(durable), "user/0", Qos::AtLeastOnce), Ok(()), "one that it has");
         table.leave(ProgramId(visit), Vec::new());
     }
     assert_eq!((granted, table.wanted().len()), (FILTERS_PER_PROGRAM, FILTERS_PER_PROGRAM));

@@ -5,9 +5,9 @@ use super::seat::Seat;
 use super::window::{Window, name};
 use crate::local::Door;
 use crate::local::cloud::Calls;
-use crate::local::publish::{Way, not_accepted, too_many_filters};
+use crate::local::publish::{Way, not_accepted, not_subscribed, share_spent};
 use crate::local::rights::Caller;
-use crate::router::{ANNOUNCED, Account, Hears, Item, Mailbox, ProgramId, Taken, announcement};
+use crate::router::{ANNOUNCED, Account, Hears, Held, Item, Mailbox, ProgramId, SMALL_BYTES, Taken, announcement};
 use airgate_proto::topic::{self, TopicError};
 use airgate_proto::{Event, Op, Qos, parse_line};
 use bytes::{Buf, BytesMut};
@@ -30,6 +30,8 @@ use tokio::time::{Instant, sleep_until};
 const PENDING: usize = 256;
 /// Unread bytes from which on a client is not read from any more, and gets nothing further.
 const UNREAD: usize = 64 * 1024;
+/// What a publication without an acknowledgement takes beside its content, in bytes.
+const PENDING_BYTES: usize = 512;
 /// What is read at once.
 const CHUNK: usize = 4 * 1024;
 /// What a packet may have beside its payload: topic and number, or the filters of one subscription.
@@ -74,6 +76,8 @@ pub(super) struct Connection {
     /// What this client may answer.
     calls: Calls,
     out: BytesMut,
+    /// Of its user's share: what this connection makes the daemon hold.
+    held: Held,
     lagged: u64,
 }
 
@@ -86,6 +90,7 @@ impl Connection {
         keep_alive: Option<Duration>,
         input: BytesMut,
     ) -> Self {
+        let share = door.users.share(caller.uid);
         let max_packet = door.max_payload.max(super::super::LOCAL_PAYLOAD) + BESIDE_PAYLOAD;
         Self {
             door,
@@ -99,9 +104,10 @@ impl Connection {
             max_packet,
             paused: None,
             accepting: FuturesOrdered::new(),
-            window: Window::new(),
+            window: Window::of(share.clone()),
             calls: Calls::default(),
             out: BytesMut::new(),
+            held: Held::new(share, 0),
             lagged: 0,
         }
     }
@@ -135,7 +141,8 @@ impl Connection {
                 // It is we who do not listen.
                 self.heard = Instant::now();
             }
-            let may_tell = self.out.len() < UNREAD && self.window.is_open();
+            let may_tell = self.may_tell() && self.window.is_open();
+            self.weigh();
             self.input.reserve(CHUNK);
             tokio::select! {
                 biased;
@@ -154,7 +161,7 @@ impl Connection {
                 taken = mailbox.next(), if may_tell => self.tell(taken),
                 written = writer.write(&self.out), if !self.out.is_empty() => match written {
                     Ok(0) => return End::Gone(None),
-                    Ok(len) => self.out.advance(len),
+                    Ok(len) => self.on_written(len),
                     Err(error) => return End::Gone(Some(error)),
                 },
                 read = reader.read_buf(&mut self.input), if may_read => match read {
@@ -168,18 +175,50 @@ impl Connection {
         }
     }
 
+    /// Whether the client has read enough to be told more.
+    fn may_tell(&self) -> bool {
+        self.out.is_empty() || (self.out.len() < UNREAD && !self.held.share().is_spent())
+    }
+
     fn may_read(&self) -> bool {
-        self.paused.is_none() && self.accepting.len() < PENDING && self.out.len() < UNREAD
+        let pending = if self.held.share().is_spent() { 1 } else { PENDING };
+        self.paused.is_none() && self.accepting.len() < pending && self.may_tell()
+    }
+
+    /// Counts what it makes the daemon hold, and lets go of room that a long packet needed.
+    fn weigh(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > 2 * CHUNK {
+            self.input = BytesMut::new();
+        }
+        let pending = self.accepting.len() * PENDING_BYTES;
+        self.held.set(self.input.capacity() + self.out.capacity() + pending);
+    }
+
+    fn on_written(&mut self, len: usize) {
+        self.out.advance(len);
+        if self.out.is_empty() && len > SMALL_BYTES {
+            self.out = BytesMut::new();
+        }
+    }
+
+    /// What may follow the fixed header of a packet, in bytes.
+    fn longest(&self) -> usize {
+        if self.held.share().is_spent() { SMALL_BYTES.min(self.max_packet) } else { self.max_packet }
     }
 
     /// Everything that is complete in what was read, as far as it may be worked on.
     async fn packets(&mut self) -> Result<(), End> {
         while self.may_read() {
-            match read::next(&mut self.input, self.max_packet) {
+            let longest = self.longest();
+            match read::next(&mut self.input, longest) {
                 Ok(Some(packet)) => self.on_packet(packet).await?,
                 Ok(None) => return Ok(()),
+                Err(malformed) if longest < self.max_packet => {
+                    return refused(format!("{malformed}; {}", share_spent(&self.caller).message));
+                }
                 Err(malformed) => return refused(malformed.to_string()),
             }
+            self.weigh();
         }
         Ok(())
     }
@@ -229,8 +268,10 @@ impl Connection {
                 self.accepting.push_back(Box::pin(async move { Ok(number) }));
             }
             Ok(Way::Up(message)) => {
+                let waiting = Held::new(self.held.share().clone(), message.topic.len() + message.payload.len());
                 let accepting = self.door.accept(&self.caller, message, None);
                 self.accepting.push_back(Box::pin(async move {
+                    let _waiting = waiting;
                     let accepted = accepting.await;
                     accepted.map(|_| number).map_err(|error| not_accepted(&error).message)
                 }));
@@ -287,12 +328,14 @@ impl Connection {
                         QoS::AtMostOnce => (QoS::AtMostOnce, Qos::AtMostOnce),
                         _ => (QoS::AtLeastOnce, Qos::AtLeastOnce),
                     };
-                    if self.door.router.subscribe(self.account, filter.clone(), own).await {
-                        tracing::debug!(program = self.id.0, filter, "MQTT subscribed");
-                        self.filters.insert(filter);
-                        return Ok(SubscribeReasonCode::Success(granted));
+                    match self.door.router.subscribe(self.account, filter.clone(), own).await {
+                        Ok(()) => {
+                            tracing::debug!(program = self.id.0, filter, "MQTT subscribed");
+                            self.filters.insert(filter);
+                            return Ok(SubscribeReasonCode::Success(granted));
+                        }
+                        Err(why) => not_subscribed(why, &self.caller).message,
                     }
-                    too_many_filters().message
                 }
                 Err(refusal) => refusal.message,
             },

@@ -16,7 +16,7 @@ mod window;
 
 use super::Door;
 use super::rights::{Caller, Use};
-use crate::router::{Account, Hears, Mailbox, Name, ProgramId};
+use crate::router::{Account, Hears, Held, Mailbox, Name, ProgramId, SMALL_BYTES};
 use airgate_proto::{Publish, Qos, topic};
 use bytes::{Bytes, BytesMut};
 use connection::{Connection, End};
@@ -54,7 +54,8 @@ where
 {
     let uid = caller.uid;
     let mut input = BytesMut::new();
-    let connect = match tokio::time::timeout(CONNECT_WITHIN, first(&mut reader, &mut input)).await {
+    let mut held = Held::new(door.users.share(uid), 0);
+    let connect = match tokio::time::timeout(CONNECT_WITHIN, first(&mut reader, &mut input, &mut held)).await {
         Ok(Ok(Some(connect))) => connect,
         Ok(Ok(None)) => return,
         Ok(Err(malformed)) => {
@@ -73,10 +74,12 @@ where
         return say(&mut writer, code).await;
     }
     let name = Name { uid, door: "mqtt", name: client_id(&connect, id) };
+    // Until the end: its will.
+    held.set(connect.last_will.as_ref().map_or(0, |will| will.topic.len() + will.message.len()));
     let Some(mut seat) = door.seats.take(name.clone()).await else { return };
     tracing::debug!(program = id.0, uid, client = name.name, clean = connect.clean_session, "MQTT client connected");
 
-    let (mailbox, router) = (Mailbox::of(door.users.share(uid)), door.router.clone());
+    let (mailbox, router) = (Mailbox::of(held.share().clone()), door.router.clone());
     let hears = Hears { events: false, texts: door.rights().reads_texts(&caller) };
     router.join(id, Arc::clone(&mailbox), hears).await;
     let (account, present) = if connect.clean_session {
@@ -106,9 +109,15 @@ where
 }
 
 /// The CONNECT that must come first. [MQTT-3.1.0-1]
-async fn first<R: AsyncRead + Unpin>(reader: &mut R, input: &mut BytesMut) -> Result<Option<Connect>, Malformed> {
+async fn first<R: AsyncRead + Unpin>(
+    reader: &mut R,
+    input: &mut BytesMut,
+    held: &mut Held,
+) -> Result<Option<Connect>, Malformed> {
     loop {
-        match read::next(input, MAX_CONNECT)? {
+        held.set(input.capacity());
+        let longest = if held.share().is_spent() { SMALL_BYTES } else { MAX_CONNECT };
+        match read::next(input, longest)? {
             Some(Packet::Connect(connect)) => return Ok(Some(connect)),
             Some(other) => return Err(Malformed::Packet(format!("{} before CONNECT", window::name(&other)))),
             None => {}

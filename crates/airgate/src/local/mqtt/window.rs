@@ -1,6 +1,6 @@
 //! What was handed to a client at QoS 1 and is not acknowledged.
 
-use crate::router::Item;
+use crate::router::{Held, Item, Share};
 use rumqttc::mqttbytes::v4::Packet;
 use std::collections::VecDeque;
 
@@ -11,15 +11,18 @@ const IN_FLIGHT: usize = 32;
 pub(super) struct Window {
     sent: VecDeque<(u16, Item)>,
     last: u16,
+    held: Held,
 }
 
 impl Window {
-    pub(super) fn new() -> Self {
-        Self { sent: VecDeque::new(), last: 0 }
+    /// Of a client whose user has this share.
+    pub(super) fn of(share: Share) -> Self {
+        Self { sent: VecDeque::new(), last: 0, held: Held::new(share, 0) }
     }
 
+    /// Whether one more may be handed out; when the user's share is spent, one after another.
     pub(super) fn is_open(&self) -> bool {
-        self.sent.len() < IN_FLIGHT
+        self.sent.is_empty() || (self.sent.len() < IN_FLIGHT && !self.held.share().is_spent())
     }
 
     /// The packet identifier for one more: not zero and not in use. [MQTT-2.3.1-2], [MQTT-2.3.1-4]
@@ -30,6 +33,7 @@ impl Window {
                 break;
             }
         }
+        self.held.set(self.held.bytes() + item.parcel.weight());
         self.sent.push_back((self.last, item));
         self.last
     }
@@ -37,7 +41,9 @@ impl Window {
     /// Whether something with this number was on its way.
     pub(super) fn acknowledge(&mut self, number: u16) -> bool {
         let found = self.sent.iter().position(|(sent, _)| *sent == number);
-        found.and_then(|at| self.sent.remove(at)).is_some()
+        let Some((_, item)) = found.and_then(|at| self.sent.remove(at)) else { return false };
+        self.held.set(self.held.bytes() - item.parcel.weight());
+        true
     }
 
     /// What is on its way, in the order in which it was sent.
@@ -79,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_number_in_use_is_passed_over_and_zero_is_none() {
-        let mut window = Window::new();
+        let mut window = Window::of(Share::default());
         let first = window.put(item(0));
         for _ in 0..2 * usize::from(u16::MAX) {
             let number = window.put(item(1));
@@ -90,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_is_left_is_in_its_order() {
-        let mut window = Window::new();
+        let mut window = Window::of(Share::default());
         let numbers: Vec<u16> = (0..IN_FLIGHT as u64).map(|number| window.put(item(number))).collect();
         assert!(!window.is_open());
         assert!(window.acknowledge(numbers[1]) && !window.acknowledge(numbers[1]));
