@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::output::framed;
-use super::timers::Timer;
+use super::timers::{Step, Timer};
 use super::{Bearer, Engine, Http, Input, Line, Mqtt, Operator, Output, Radio, Tcp, TlsSettings};
 
 /// The mask ROM's greeting: raw, two unprintable bytes inside, a backslash and an `n` in place of a newline.
@@ -14,18 +14,6 @@ const BANNER_TO_RDY: Duration = Duration::from_millis(100);
 const RESET_TO_BANNER: Duration = Duration::from_millis(150);
 /// Source: time-stamped boot log of Air780E V1169.
 const ATTACH_TO_NITZ: Duration = Duration::from_millis(27);
-
-/// A step of the start-up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    Banner,
-    /// The boot loader installs an update and has come so far, percent. It starts over when it is interrupted.
-    Install(u8),
-    Ready,
-    SecondReady,
-    Attach,
-    Nitz,
-}
 
 impl Engine {
     /// Lets the start-up begin after `delay`.

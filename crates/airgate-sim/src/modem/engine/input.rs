@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Engine;
-use super::sms::Draft;
 use super::timers::Timer;
 
 /// Bytes that may wait while a command is under way; more are lost. Source: the SDK's pending buffer of a channel.
@@ -15,6 +14,15 @@ const OPEN_GAP: Duration = Duration::from_secs(5);
 const CTRL_Z: u8 = 0x1A;
 /// The character that abandons a message.
 const ESCAPE: u8 = 0x1B;
+
+/// A short message that the host is about to write, or that is on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Draft {
+    /// Text mode: only the number is known.
+    To(String),
+    /// PDU mode: the length in octets.
+    Pdu(usize),
+}
 
 /// What the bytes of a data phase are for.
 #[derive(Debug, Clone, PartialEq, Eq)]

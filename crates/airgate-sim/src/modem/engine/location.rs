@@ -9,7 +9,7 @@ use super::clock::{self, CHINA, Shown};
 use super::commands::{Flow, Outcome, args};
 use super::fault::Fault;
 use super::parse::Form;
-use super::timers::Timer;
+use super::timers::{Search, Timer};
 
 /// How long the services take. Source: time-stamped logs of Air780EP and Air780EG.
 const CELLS: Duration = Duration::from_millis(230);
@@ -17,14 +17,6 @@ const WIRELESS: Duration = Duration::from_secs(25);
 /// No network; nothing is known of this place. Source: AT command manual V1.6.3, location chapter.
 const NETWORK: u16 = 601;
 const NOT_FOUND: u16 = 404;
-
-/// A question that the service is busy with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Search {
-    name: &'static str,
-    /// The position is asked for, not the time alone.
-    position: bool,
-}
 
 impl Engine {
     /// `AT+CIPGSMLOC=<1 position and time|2 time>,<bearer>` and the same for `AT+WIFILOC`.

@@ -4,8 +4,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::NetEvent;
-use super::boot::Step;
-use super::location::Search;
+
+/// A step of the start-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Banner,
+    /// The boot loader installs an update and has come so far, percent. It starts over when it is interrupted.
+    Install(u8),
+    Ready,
+    SecondReady,
+    Attach,
+    Nitz,
+}
+
+/// A question that a location service is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Search {
+    pub(super) name: &'static str,
+    /// The position is asked for, not the time alone.
+    pub(super) position: bool,
+}
 
 /// Something that is due at a time.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::commands::{Flow, Outcome, args};
 use super::fault::Fault;
-use super::input::{Data, Purpose};
+use super::input::{Data, Draft, Purpose};
 use super::parse::{Args, Form};
 use super::timers::Timer;
 use super::{Engine, Output};
@@ -49,15 +49,6 @@ impl Alphabet {
             Self::Ucs2 => charset::from_ucs2_hex(std::str::from_utf8(bytes).ok()?),
         }
     }
-}
-
-/// A message that the host is about to write, or that is on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Draft {
-    /// Text mode: only the number is known.
-    To(String),
-    /// PDU mode: the length in octets.
-    Pdu(usize),
 }
 
 /// The state of short messages; all but the store is volatile.
