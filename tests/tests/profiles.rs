@@ -81,3 +81,17 @@ fn the_main_job_is_done_with_every_firmware_and_every_answer_to_an_open_question
     });
     assert_eq!(failed.into_inner().unwrap(), [""; 0]);
 }
+
+#[test]
+fn a_module_that_refuses_hardware_flow_control_is_told_of_and_works_without() {
+    let mut house = House::unstarted(Setup { profile: "780e-v1169", ..Setup::default() });
+    std::fs::create_dir(house.path("conf.d")).unwrap();
+    std::fs::write(house.path("conf.d/flow.toml"), "[modem]\nflow = \"hardware\"\n").unwrap();
+    house.fault("on AT+IFC: refuse 3 20ms always");
+    house.start_daemon();
+    let mut program = house.program();
+    program.publish("user/update", "without");
+    house.all_arrive("user/update", &["without".into()]);
+    let told = "the module does not take RTS/CTS flow control";
+    assert_eq!(house.log().matches(told).count(), 1, "{}", house.log());
+}

@@ -34,7 +34,7 @@ const DOWNLOAD: &[u8] = b"DOWNLOAD";
 /// An MQTT message that the module received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The topic as the cloud sent it.
+    /// The topic as the broker sent it.
     pub topic: String,
     /// The payload, byte for byte.
     pub payload: Bytes,

@@ -82,6 +82,38 @@ async fn a_wire_that_does_not_carry_the_raised_rate_leaves_the_module_at_the_old
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hardware_flow_control_is_set_and_set_again_after_a_boot_that_forgot_it() {
+    let module = modem::Modem::start(module(0)).unwrap();
+    let driver = drive(Config { hardware_flow: true, ..config(module.path(), 115_200, None) });
+    attached(&driver, 115_200).await;
+    assert_eq!(driver.ask("AT+IFC?").await.unwrap(), ["+IFC: 2, 2"]);
+    let boots = driver.status().borrow().boots;
+    module.reset();
+    until(&driver, |status| status.boots > boots && status.phase == Phase::Attached).await;
+    assert_eq!(driver.ask("AT+IFC?").await.unwrap(), ["+IFC: 2, 2"]);
+    // It was not the module that remembered.
+    drop(driver);
+    let driver = drive(config(module.path(), 115_200, None));
+    attached(&driver, 115_200).await;
+    let boots = driver.status().borrow().boots;
+    module.reset();
+    until(&driver, |status| status.boots > boots && status.phase == Phase::Attached).await;
+    assert_eq!(driver.ask("AT+IFC?").await.unwrap(), ["+IFC: 0, 0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hardware_flow_control_goes_with_a_raised_rate_and_with_a_port_that_comes_back() {
+    let module = modem::Modem::start(module(115_200)).unwrap();
+    let driver = drive(Config { hardware_flow: true, ..config(module.path(), 115_200, Some(921_600)) });
+    attached(&driver, 921_600).await;
+    assert_eq!(driver.ask("AT+IFC?").await.unwrap(), ["+IFC: 2, 2"]);
+    module.fault("now: vanish 300ms".parse().unwrap());
+    until(&driver, |status| status.phase == Phase::NoPort).await;
+    attached(&driver, 921_600).await;
+    assert_eq!(driver.ask("AT+IFC?").await.unwrap(), ["+IFC: 2, 2"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_module_with_another_access_point_is_told_and_restarted_once() {
     let module = modem::Modem::start(module(0)).unwrap();
     let access = AccessPoint { name: "private.apn".into(), login: None };

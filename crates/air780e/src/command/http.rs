@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn lines_are_written_as_in_a_log_of_a_real_module() {
-        let url = "https://iot-auth.cn-shanghai.aliyuncs.com/auth/register/device";
+        let url = "https://files.example.com/v1/firmware.bin?of=7";
         assert_eq!(line_of(&SetText { key: "URL", value: url }), format!("AT+HTTPPARA=\"URL\",\"{url}\"\r"));
         assert_eq!(line_of(&SetNumber { key: "BREAKEND", value: 3071 }), "AT+HTTPPARA=\"BREAKEND\",3071\r");
         assert_eq!(line_of(&Act::new(Method::Post)), "AT+HTTPACTION=1\r");

@@ -247,7 +247,7 @@ mod tests {
             line_of(&configure),
             "AT+MCONFIG=\"868488076506128|securemode=3,signmethod=hmacmd5|\",\"868488076506128&k1hipglLdjU\",\"0f655b12adf519b9a7a2b0a990f398b6\"\r"
         );
-        let host = "k1hipglLdjU.iot-as-mqtt.cn-shanghai.aliyuncs.com";
+        let host = "broker.example.com";
         assert_eq!(line_of(&OpenTls { host, port: 1883 }), format!("AT+SSLMIPSTART=\"{host}\",1883\r"));
         assert_eq!(line_of(&Connect { clean: 1, keep_alive: 120 }), "AT+MCONNECT=1,120\r");
     }

@@ -140,6 +140,15 @@ impl Link {
     /// Firmware that does not know a set-up command which is not essential does without it.
     fn setup_failed(&mut self, step: &Step, failure: &Failure, now: Instant) {
         if matches!(failure, Failure::Refused(_)) && !step.is_essential() {
+            match step {
+                Step::HardwareFlow => {
+                    tracing::warn!(%failure, "the module does not take RTS/CTS flow control; the line goes on without it");
+                }
+                Step::AutoUpgradeOff => {
+                    tracing::warn!(%failure, "the module cannot be told not to update itself; it may do so at any time");
+                }
+                _ => {}
+            }
             self.advance(step, 0, now);
         } else {
             self.not_before = now + SETUP_RETRY;
