@@ -15,7 +15,15 @@ pub fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-        let status = Command::new(cargo)
+        let mut build = Command::new(cargo);
+        // What cargo tells a test of its package would make the build scripts of others run anew, and again afterwards.
+        for (name, _) in std::env::vars_os() {
+            let told = name.to_str().is_some_and(|n| n.starts_with("CARGO_PKG_") || n.starts_with("CARGO_MANIFEST_"));
+            if told {
+                build.env_remove(name);
+            }
+        }
+        let status = build
             .args([
                 "build",
                 "--quiet",
