@@ -14,20 +14,31 @@ With asyncio:
     seq = await gate.publish("user/update", b"\\x00\\xff", confirm=True)
     await gate.sent(seq)                                     # the cloud has acknowledged it
 
-A lost connection raises `Closed` and is not made anew: connect again, and publish with a `key` what may have been accepted.
+A lost connection raises `Closed`. A program that outlives its daemon says how many seconds it waits for one:
+
+    gate = airgate.Client(reconnect=600)                     # or AsyncClient.connect(reconnect=600); math.inf: for ever
+
+Then a lost connection is made anew, sooner at first and every five seconds in the end. Subscriptions are made again (messages
+that came meanwhile are there when they are durable), messages at QoS 1 get a `key` and are handed over again, so that they
+are accepted once, and `sent` goes on waiting. What cannot be repeated without harm, because its answer was lost, raises
+`Closed`: a message at QoS 0, a request to the cloud, an answer to a call. `GaveUp` says that there was no daemon for so long.
+The event `connected` tells of a new connection, `unsubscribed` of a subscription that was not granted again.
+
 The protocol is described in docs/socket-protocol.md.
 """
 
 import asyncio
 import base64
 import collections
+import functools
 import itertools
 import json
 import os
+import secrets
 import socket
 import time
 
-__all__ = ["DEFAULT_SOCKET", "AsyncClient", "Client", "Closed", "Dropped", "Error", "Refused"]
+__all__ = ["DEFAULT_SOCKET", "AsyncClient", "Client", "Closed", "Dropped", "Error", "GaveUp", "Refused"]
 
 DEFAULT_SOCKET = os.environ.get("AIRGATE_SOCKET", "/run/airgate/airgate.sock")
 
@@ -35,6 +46,12 @@ DEFAULT_SOCKET = os.environ.get("AIRGATE_SOCKET", "/run/airgate/airgate.sock")
 EVENTS = 1024
 # The longest line that a daemon sends, in bytes, with room for its envelope.
 LINE = 2 * 1024 * 1024
+# Seconds before the next try to connect, doubled each time: a daemon that is started again is back within a second.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+# What may be asked twice without harm. Anything else may be when it has a key.
+REPEATABLE = frozenset(
+    ("subscribe", "unsubscribe", "status", "ping", "time", "metrics", "history", "log", "may", "outbox_list")
+)
 
 
 class Error(Exception):
@@ -43,6 +60,10 @@ class Error(Exception):
 
 class Closed(Error):
     """The connection has ended. Whether the request was carried out is not known."""
+
+
+class GaveUp(Closed):
+    """There was no connection to the daemon for as long as `reconnect` says; `__cause__` is why the last try failed."""
 
 
 class Refused(Error):
@@ -82,18 +103,37 @@ def _subscription(op, filter, durable):
     return request
 
 
-class _Session:
-    """Pairs answers with requests and sorts events; no I/O."""
+def _repeatable(request):
+    return request["op"] in REPEATABLE or request.get("key") is not None
 
-    def __init__(self):
+
+class _Session:
+    """Pairs answers with requests, sorts events, and knows what is to be said again on a new connection; no I/O."""
+
+    def __init__(self, patience):
+        self.patience = patience
         self.hello = None
         self.events = collections.deque()
         self.ends = collections.OrderedDict()
         self.missed = 0
         self._ids = itertools.count(1)
+        self._keys = (f"{secrets.token_hex(8)}.{number:x}" for number in itertools.count())
+        self._asked = {}
+        self._subscriptions = {}
+        # By the number that the program knows; and the numbers that the daemon gave instead, if it did.
+        self._unconfirmed = collections.OrderedDict()
+        self._known_as = {}
+        self._lost_since, self._pause = None, FIRST_PAUSE
+
+    def prepared(self, request):
+        """The request, so that it may be repeated."""
+        if self.patience is not None and request["op"] == "publish" and request.get("qos") != 0:
+            return {"key": next(self._keys), **request} if request.get("key") is None else request
+        return request
 
     def line(self, request):
         number = next(self._ids)
+        self._asked[number] = request
         line = json.dumps({"id": number, **request}, ensure_ascii=False, separators=(",", ":"))
         return number, line.encode("utf-8") + b"\n"
 
@@ -102,6 +142,7 @@ class _Session:
         frame = json.loads(line)
         event = frame.get("event")
         if event is None:
+            self._answered(frame)
             return frame
         if event == "hello":
             self.hello = frame
@@ -112,25 +153,85 @@ class _Session:
         else:
             if event in ("message", "call") and "payload_b64" in frame:
                 frame["payload"] = base64.b64decode(frame.pop("payload_b64"))
-            if len(self.events) >= EVENTS:
-                self.events.popleft()
-                self.missed += 1
-            self.events.append(frame)
+            self.tell(frame)
         return None
 
+    def tell(self, event):
+        if len(self.events) >= EVENTS:
+            self.events.popleft()
+            self.missed += 1
+        self.events.append(event)
+
+    def _answered(self, answer):
+        request = self._asked.pop(answer.get("id"), None)
+        if self.patience is None or request is None or not answer.get("ok"):
+            return
+        subscription = (request.get("filter"), request.get("durable"))
+        if request["op"] == "subscribe":
+            self._subscriptions[subscription] = request
+        elif request["op"] == "unsubscribe":
+            self._subscriptions.pop(subscription, None)
+        elif request.get("confirm") and "seq" in answer:
+            self._unconfirmed[answer["seq"]] = request
+            while len(self._unconfirmed) > EVENTS:
+                self._unconfirmed.popitem(last=False)
+
     def _end(self, seq, reason):
+        seq = self._known_as.pop(seq, seq)
+        self._unconfirmed.pop(seq, None)
         self.ends[seq] = reason
         while len(self.ends) > EVENTS:
             self.ends.popitem(last=False)
 
     def ended(self, seq):
-        """Whether the end of a message is known; raises when it was given up."""
-        if seq not in self.ends:
-            return False
-        reason = self.ends.pop(seq)
-        if reason is not None:
-            raise Dropped(reason)
-        return True
+        """Whether the end of a message is known; raises when it was given up, or when its end will not be known."""
+        if seq in self.ends:
+            reason = self.ends.pop(seq)
+            if reason is not None:
+                raise Dropped(reason)
+            return True
+        if self.patience is not None and seq not in self._unconfirmed:
+            raise Closed(f"the end of message {seq} was not asked for, or was lost with a connection")
+        return False
+
+    def lost(self):
+        """The connection is gone. Returns the seconds to wait before the next try, or `None` when there was none for too long."""
+        self._asked.clear()
+        now = time.monotonic()
+        self._lost_since = now if self._lost_since is None else self._lost_since
+        pause, self._pause = self._pause, min(2 * self._pause, LONGEST_PAUSE)
+        if now + pause <= self._lost_since + self.patience:
+            return pause
+        self.works()
+        return None
+
+    def works(self):
+        """The daemon does what it is asked: the next loss is a new one."""
+        self._lost_since, self._pause = None, FIRST_PAUSE
+
+    def again(self):
+        """What is to be said on a new connection, each with what is to be done with its answer."""
+        for request in list(self._subscriptions.values()):
+            yield request, functools.partial(self._subscribed_again, request)
+        for seq, request in list(self._unconfirmed.items()):
+            if _repeatable(request):
+                yield request, functools.partial(self._confirmed_again, seq)
+            else:
+                del self._unconfirmed[seq]
+        self.tell({"event": "connected", "hello": self.hello})
+
+    def _subscribed_again(self, request, answer):
+        if not answer.get("ok"):
+            self._subscriptions.pop((request["filter"], request.get("durable")), None)
+            self.tell({"event": "unsubscribed", "filter": request["filter"], "error": Refused(answer)})
+
+    def _confirmed_again(self, seq, answer):
+        if not answer.get("ok"):
+            self._end(seq, answer.get("code", "unknown"))
+        elif answer["seq"] != seq:
+            # The daemon forgot the key, or lost its disk: it is another message for it.
+            self._unconfirmed.pop(answer["seq"], None)
+            self._known_as[answer["seq"]] = seq
 
 
 def _accepted(answer):
@@ -139,28 +240,35 @@ def _accepted(answer):
     return answer
 
 
+def _gave_up(session, error):
+    gave_up = GaveUp(f"there was no connection to the daemon for {session.patience} s: {error}; is it running?")
+    gave_up.__cause__ = error
+    return gave_up
+
+
 class Client:
     """A connection for a program without asyncio. Not for use from several threads at once.
 
-    `timeout` bounds each wait, in seconds; `None` waits for ever. What runs out of time raises `TimeoutError`, and the
-    connection is of no use afterwards.
+    `timeout` bounds each wait for the daemon, in seconds; `None` waits for ever. A request that runs out of time raises
+    `TimeoutError` and ends the connection. `reconnect` is for how many seconds a lost connection is tried to be made anew;
+    `None` is not at all. It is made anew while something is asked or waited for, and after `GaveUp` when it is tried again.
     """
 
-    def __init__(self, path=None, timeout=60.0):
+    def __init__(self, path=None, timeout=60.0, reconnect=None):
         self.timeout = timeout
-        self._session = _Session()
+        self._path = path or DEFAULT_SOCKET
+        self._session = _Session(reconnect)
         self._buffer = bytearray()
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket = None
+        self._closed = False
         try:
-            self._socket.settimeout(timeout)
-            self._socket.connect(path or DEFAULT_SOCKET)
-            while self._session.hello is None:
-                refusal = self._read(timeout)
-                if refusal is not None:
-                    raise Refused(refusal)
-        except BaseException:
-            self._socket.close()
+            self._open()
+        except PermissionError:
             raise
+        except (OSError, Closed, Refused) as error:
+            if reconnect is None:
+                raise
+            self._open_again(error)
 
     @property
     def hello(self):
@@ -173,7 +281,8 @@ class Client:
         return self._session.missed
 
     def close(self):
-        self._socket.close()
+        self._closed = True
+        self._drop()
 
     def __enter__(self):
         return self
@@ -207,55 +316,139 @@ class Client:
 
     def sent(self, seq, timeout=None):
         """Waits until the cloud has acknowledged a message that was published with `confirm`."""
-        self._until(lambda: self._session.ended(seq), timeout)
+        self._wait(lambda: self._session.ended(seq), timeout)
 
     def event(self, timeout=None):
-        """The next event as a dictionary: `message`, `link`, `ota`, `call`, `sms`, `lagged`."""
-        self._until(lambda: bool(self._session.events), timeout)
+        """The next event as a dictionary: `message`, `link`, `ota`, `call`, `sms`, `lagged`, `connected`, `unsubscribed`."""
+        self._wait(lambda: bool(self._session.events), timeout)
         return self._session.events.popleft()
 
     def messages(self):
-        """The messages of all subscriptions, for ever. `payload` is `str`, or `bytes` when it is no UTF-8."""
+        """The messages of all subscriptions, until the connection ends. `payload` is `str`, or `bytes` when it is no UTF-8."""
         while True:
             try:
                 event = self.event(timeout=float("inf"))
+            except GaveUp:
+                raise
             except Closed:
                 return
             if event["event"] == "message":
                 yield event
 
     def _ask(self, request):
-        number, line = self._session.line(request)
+        request = self._session.prepared(request)
+        while True:
+            self._connected()
+            try:
+                answer = self._exchange(request)
+            except Closed as error:
+                if not self._lost(error, _repeatable(request)):
+                    raise
+                continue
+            self._session.works()
+            return _accepted(answer)
+
+    def _wait(self, done, timeout):
+        """Waits until something is so, however often the connection is made anew meanwhile."""
+        end = self._end_of(timeout)
+        while True:
+            try:
+                self._until(done, end)
+            except Closed as error:
+                if not self._lost(error, True):
+                    raise
+                continue
+            return self._session.works()
+
+    def _lost(self, error, repeat):
+        """The connection has ended; makes another if it is to be used again."""
+        self._drop()
+        if self._session.patience is None or self._closed:
+            return False
+        if repeat:
+            self._open_again(error)
+        return repeat
+
+    def _connected(self):
+        closed = Closed("the connection to the daemon has ended")
+        if self._socket is None and not self._lost(closed, True):
+            raise closed
+
+    def _open(self):
+        before, self._buffer = self._session.hello, bytearray()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            self._socket.settimeout(self.timeout)
+            self._socket.connect(self._path)
+            end = self._end_of(None)
+            while self._session.hello is before:
+                refusal = self._read(end)
+                if refusal is not None:
+                    raise Refused(refusal)
+        except BaseException:
+            self._drop()
+            raise
+
+    def _open_again(self, error):
+        while True:
+            pause = self._session.lost()
+            if pause is None:
+                raise _gave_up(self._session, error)
+            time.sleep(pause)
+            try:
+                self._open()
+                for request, then in self._session.again():
+                    then(self._exchange(request))
+                return
+            except (OSError, Closed, Refused) as failed:
+                self._drop()
+                error = failed
+
+    def _drop(self):
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self, request):
+        _, line = self._session.line(request)
+        answers = []
+        try:
+            self._socket.settimeout(self.timeout)
             self._socket.sendall(line)
+            self._until(lambda: bool(answers), self._end_of(None), answers.append)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise Closed("the daemon has ended the connection") from error
-        answers = []
-        self._until(lambda: bool(answers), None, lambda answer: answers.append(answer), number)
-        return _accepted(answers[0])
+        except (TimeoutError, socket.timeout) as error:
+            # What comes now would be taken for the answer to another request.
+            self._drop()
+            raise TimeoutError("the daemon does not answer in time") from error
+        return answers[0]
 
-    def _until(self, done, timeout, on_answer=None, number=None):
+    def _end_of(self, timeout):
         timeout = self.timeout if timeout is None else timeout
-        end = None if timeout is None or timeout == float("inf") else time.monotonic() + timeout
+        return None if timeout is None or timeout == float("inf") else time.monotonic() + timeout
+
+    def _until(self, done, end, on_answer=None):
         while not done():
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError("the daemon does not answer in time")
-            answer = self._read(left)
-            # A refusal without id is of a line that could not be read.
-            if answer is not None and on_answer and answer.get("id") in (number, None):
+            answer = self._read(end)
+            if answer is not None and on_answer:
                 on_answer(answer)
 
-    def _read(self, timeout):
+    def _read(self, end):
+        if self._socket is None:
+            raise Closed("the connection to the daemon has ended")
         while True:
-            end = self._buffer.find(b"\n")
-            if end >= 0:
-                line = bytes(self._buffer[:end])
-                del self._buffer[: end + 1]
+            at = self._buffer.find(b"\n")
+            if at >= 0:
+                line = bytes(self._buffer[:at])
+                del self._buffer[: at + 1]
                 return self._session.take(line)
             if len(self._buffer) > LINE:
                 raise Error("the daemon does not speak this protocol: a line without end")
-            self._socket.settimeout(timeout)
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                raise TimeoutError("the daemon does not answer in time")
+            self._socket.settimeout(left)
             try:
                 data = self._socket.recv(65536)
             except ConnectionResetError as error:
@@ -268,31 +461,33 @@ class Client:
 
 
 class AsyncClient:
-    """A connection for asyncio. Requests may be made from many tasks at once."""
+    """A connection for asyncio, made by `connect`. Requests may be made from many tasks at once.
 
-    def __init__(self, reader, writer):
-        self._session = _Session()
-        self._reader, self._writer = reader, writer
+    `reconnect` is for how many seconds a lost connection is tried to be made anew; `None` is not at all. `GaveUp` is its end.
+    """
+
+    def __init__(self, path, reconnect):
+        self._path = path or DEFAULT_SOCKET
+        self._session = _Session(reconnect)
+        self._reader = self._writer = None
         self._waiting = {}
         self._changed = asyncio.Condition()
-        self._closed = None
+        # Whether requests may be made; how many connections there were; and why there will be none any more.
+        self._open_now, self._connections, self._closed = False, 0, None
         self._task = None
 
     @classmethod
-    async def connect(cls, path=None):
-        reader, writer = await asyncio.open_unix_connection(path or DEFAULT_SOCKET, limit=LINE)
-        made = cls(reader, writer)
+    async def connect(cls, path=None, reconnect=None):
+        made = cls(path, reconnect)
         try:
-            while made.hello is None:
-                line = await reader.readline()
-                if not line:
-                    raise Closed("the daemon has ended the connection")
-                refusal = made._session.take(line)
-                if refusal is not None:
-                    raise Refused(refusal)
-        except BaseException:
-            writer.close()
+            await made._open()
+        except PermissionError:
             raise
+        except (OSError, Closed, Refused) as error:
+            if reconnect is None:
+                raise
+            await made._open_again(error)
+        made._open_now = True
         made._task = asyncio.ensure_future(made._run())
         return made
 
@@ -309,7 +504,6 @@ class AsyncClient:
     async def close(self):
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self._writer.close()
 
     async def __aenter__(self):
         return self
@@ -355,25 +549,33 @@ class AsyncClient:
         while True:
             try:
                 event = await self.event()
+            except GaveUp:
+                raise
             except Closed:
                 return
             if event["event"] == "message":
                 yield event
 
     async def _ask(self, request):
-        if self._closed:
-            raise self._closed
-        number, line = self._session.line(request)
-        future = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
-        try:
-            self._writer.write(line)
-            await self._writer.drain()
-            return _accepted(await future)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            raise Closed("the daemon has ended the connection") from error
-        finally:
-            self._waiting.pop(number, None)
+        request = self._session.prepared(request)
+        while True:
+            await self._until(lambda: self._open_now)
+            connections = self._connections
+            number, line = self._session.line(request)
+            future = self._waiting[number] = asyncio.get_running_loop().create_future()
+            try:
+                self._writer.write(line)
+                await self._writer.drain()
+                return _accepted(await future)
+            except (BrokenPipeError, ConnectionResetError, Closed) as error:
+                if self._closed or self._session.patience is None or not _repeatable(request):
+                    raise self._closed or Closed("the daemon has ended the connection") from error
+                # Whoever reads notices, too, and makes another.
+                await self._until(lambda: self._connections > connections)
+            finally:
+                # Nobody awaits it any more, should it fail now.
+                self._waiting.pop(number, None)
+                future.cancel()
 
     async def _until(self, done):
         async with self._changed:
@@ -382,30 +584,98 @@ class AsyncClient:
                     raise self._closed
                 await self._changed.wait()
 
+    async def _tell(self):
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _open(self):
+        before = self._session.hello
+        self._reader, self._writer = await asyncio.open_unix_connection(self._path, limit=LINE)
+        try:
+            while self._session.hello is before:
+                refusal = self._session.take(await self._line())
+                if refusal is not None:
+                    raise Refused(refusal)
+        except BaseException:
+            self._writer.close()
+            raise
+
+    async def _line(self):
+        try:
+            line = await self._reader.readline()
+        except ValueError as error:
+            raise Closed("the daemon does not speak this protocol: a line without end") from error
+        except ConnectionResetError as error:
+            raise Closed("the daemon has ended the connection") from error
+        if not line:
+            raise Closed("the daemon has ended the connection")
+        return line
+
+    async def _open_again(self, error):
+        while True:
+            pause = self._session.lost()
+            if pause is None:
+                raise _gave_up(self._session, error)
+            await asyncio.sleep(pause)
+            try:
+                await self._open()
+                for request, then in self._session.again():
+                    then(await self._exchange(request))
+                return
+            except (OSError, Closed, Refused) as failed:
+                if self._writer is not None:
+                    self._writer.close()
+                error = failed
+
+    async def _exchange(self, request):
+        """While nobody else asks."""
+        number, line = self._session.line(request)
+        self._writer.write(line)
+        while True:
+            answer = self._session.take(await self._line())
+            if answer is not None and answer.get("id") in (number, None):
+                return answer
+
     async def _run(self):
         try:
             while True:
-                line = await self._reader.readline()
-                if not line:
-                    break
-                answer = self._session.take(line)
-                if answer is None:
-                    async with self._changed:
-                        self._changed.notify_all()
-                    continue
-                number = answer.get("id")
-                # A refusal without id is of a line that could not be read: the oldest request is the likeliest.
-                if number is None and self._waiting:
-                    number = min(self._waiting)
-                future = self._waiting.get(number)
-                if future is not None and not future.done():
-                    future.set_result(answer)
-        except (ConnectionResetError, ValueError):
-            pass
+                try:
+                    await self._serve()
+                except Closed as error:
+                    self._open_now, self._connections = False, self._connections + 1
+                    self._writer.close()
+                    self._end_waiting(error)
+                    if self._session.patience is None:
+                        raise
+                    await self._tell()
+                    await self._open_again(error)
+                    self._open_now = True
+                    await self._tell()
+        except Closed as error:
+            self._closed = error
         finally:
-            self._closed = Closed("the connection to the daemon has ended")
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(self._closed)
-            async with self._changed:
-                self._changed.notify_all()
+            self._open_now = False
+            self._closed = self._closed or Closed("the connection to the daemon has ended")
+            self._writer.close()
+            self._end_waiting(self._closed)
+            await self._tell()
+
+    def _end_waiting(self, error):
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)
+
+    async def _serve(self):
+        while True:
+            answer = self._session.take(await self._line())
+            self._session.works()
+            if answer is None:
+                await self._tell()
+                continue
+            number = answer.get("id")
+            # A refusal without id is of a line that could not be read: the oldest request is the likeliest.
+            if number is None and self._waiting:
+                number = min(self._waiting)
+            future = self._waiting.get(number)
+            if future is not None and not future.done():
+                future.set_result(answer)

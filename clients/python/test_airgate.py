@@ -1,12 +1,66 @@
-"""Tests of airgate.py against a running daemon: AIRGATE_SOCKET=… python3 -m unittest (tests/tests/python.rs starts one)."""
+"""Tests of airgate.py against a running daemon: AIRGATE_SOCKET=… python3 -m unittest (tests/tests/python.rs starts one).
+
+AIRGATE_CONTROL is a socket on which `kill` and `start` do that to the daemon.
+"""
 
 import asyncio
+import contextlib
+import json
 import os
+import socket
+import tempfile
+import threading
 import unittest
 
 import airgate
 
 SOCKET = os.environ.get("AIRGATE_SOCKET")
+CONTROL = os.environ.get("AIRGATE_CONTROL")
+
+
+def control(word):
+    """Returns when it is done."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(CONTROL)
+        connection.sendall(word.encode() + b"\n")
+        assert connection.makefile().readline() == "done\n"
+
+
+class Between:
+    """Stands between a program and the daemon, and hangs up instead of handing on the answer to each of these payloads, once."""
+
+    def __init__(self, *payloads):
+        self._payloads = list(payloads)
+        self.path = os.path.join(tempfile.mkdtemp(), "between.sock")
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(self.path)
+        self._listener.listen()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            program, _ = self._listener.accept()
+            threading.Thread(target=self._serve, args=(program,), daemon=True).start()
+
+    def _serve(self, program):
+        cut = set()
+        with program, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as daemon:
+            daemon.connect(SOCKET)
+            threading.Thread(target=self._answer, args=(daemon.makefile("rb"), program, cut), daemon=True).start()
+            for line in program.makefile("rb"):
+                request = json.loads(line)
+                if request.get("payload") in self._payloads:
+                    self._payloads.remove(request["payload"])
+                    cut.add(request["id"])
+                daemon.sendall(line)
+
+    def _answer(self, frames, program, cut):
+        with contextlib.suppress(OSError):
+            for frame in frames:
+                if json.loads(frame).get("id") in cut:
+                    break
+                program.sendall(frame)
+            program.shutdown(socket.SHUT_RDWR)
 
 
 @unittest.skipUnless(SOCKET, "AIRGATE_SOCKET names no daemon")
@@ -94,6 +148,146 @@ class Async(unittest.IsolatedAsyncioTestCase):
             await waiting
         with self.assertRaises(airgate.Closed):
             await gate.ping()
+
+
+class Memory(unittest.TestCase):
+    """What is said again on a new connection."""
+
+    def setUp(self):
+        self.session = airgate._Session(60)
+
+    def ask(self, request, **answer):
+        number, _ = self.session.line(request)
+        self.session.take(json.dumps({"id": number, "ok": True, **answer}))
+
+    def again(self, *answers):
+        said = []
+        for (request, then), answer in zip(self.session.again(), (*answers, None)):
+            said.append(request)
+            then(answer)
+        return said
+
+    def test_a_subscription_that_is_not_granted_again_is_told(self):
+        self.ask({"op": "subscribe", "filter": "a"})
+        self.ask({"op": "subscribe", "filter": "b", "durable": "d"})
+        self.ask({"op": "unsubscribe", "filter": "never"})
+        said = self.again({"ok": False, "code": "not_allowed", "message": "no", "hint": ""}, {"ok": True})
+        self.assertEqual([request["filter"] for request in said], ["a", "b"])
+        events = [self.session.events.popleft() for _ in range(2)]
+        self.assertEqual([event["event"] for event in events], ["unsubscribed", "connected"])
+        self.assertEqual((events[0]["filter"], events[0]["error"].code), ("a", "not_allowed"))
+        self.assertEqual([request["filter"] for request in self.again({"ok": True})], ["b"])
+
+    def test_the_end_of_a_message_is_known_by_its_first_number(self):
+        self.ask(self.session.prepared({"op": "publish", "topic": "t", "payload": "", "confirm": True}), seq=7)
+        self.assertFalse(self.session.ended(7))
+        request = {"op": "publish", "key": "k"}
+        for request, then in self.session.again():
+            number, _ = self.session.line(request)
+            answer = {"id": number, "ok": True, "seq": 9}
+            self.session.take(json.dumps(answer))
+            then(answer)
+        self.assertTrue(request["key"] and not self.session.ended(7))
+        self.session.take(json.dumps({"event": "dropped", "seq": 9, "reason": "ttl"}))
+        with self.assertRaises(airgate.Dropped):
+            self.session.ended(7)
+
+    def test_who_waits_for_what_was_not_asked_for_is_told(self):
+        self.ask({"op": "publish", "topic": "t", "payload": "", "qos": 0, "confirm": True}, seq=8)
+        self.assertFalse(self.session.ended(8))
+        self.assertEqual(self.again(), [])
+        with self.assertRaises(airgate.Closed):
+            self.session.ended(8)
+
+    def test_it_is_given_up_in_the_end(self):
+        session = airgate._Session(0.25)
+        self.assertEqual([session.lost(), session.lost(), session.lost()], [0.1, 0.2, None])
+        self.assertEqual(session.lost(), 0.1, "whoever tries again has as long again")
+
+
+@unittest.skipUnless(CONTROL, "AIRGATE_CONTROL names nobody who starts the daemon again")
+class Reconnect(unittest.TestCase):
+    def test_a_program_outlives_its_daemon(self):
+        with airgate.Client(SOCKET, reconnect=60) as gate:
+            gate.subscribe("local/python/again")
+            gate.subscribe("local/python/kept", durable="again")
+            before = gate.publish("user/update", "before the restart", confirm=True)
+            control("kill")
+            starting = threading.Thread(target=control, args=("start",))
+            starting.start()
+            self.assertGreater(gate.publish("user/update", "after the restart", confirm=True), before)
+            starting.join()
+            gate.sent(before)
+            self.assertEqual(gate.hello["version"], 1)
+            for name in ("again", "kept"):
+                gate.publish("local/python/" + name, name)
+            self.assertEqual([next(gate.messages())["payload"] for _ in range(2)], ["again", "kept"])
+            gate.unsubscribe("local/python/kept", durable="again")
+
+    def test_who_waits_for_messages_hears_of_the_new_connection(self):
+        with airgate.Client(SOCKET, reconnect=60) as gate:
+            control("kill")
+            starting = threading.Thread(target=control, args=("start",))
+            starting.start()
+            events = iter(gate.event, None)
+            self.assertEqual(next(event for event in events if event["event"] == "connected")["hello"], gate.hello)
+            starting.join()
+
+    def test_a_message_whose_answer_was_lost_is_accepted_once(self):
+        with airgate.Client(Between("exactly once").path, reconnect=60) as gate:
+            gate.sent(gate.publish("user/update", "exactly once", confirm=True))
+
+    def test_what_cannot_be_repeated_says_so_and_the_next_works(self):
+        with airgate.Client(Between("at most once").path, reconnect=60) as gate:
+            with self.assertRaises(airgate.Closed) as closed:
+                gate.publish("local/python/q0", "at most once", qos=0)
+            self.assertNotIsInstance(closed.exception, airgate.GaveUp)
+            gate.ping()
+
+    def test_it_gives_up_and_says_why(self):
+        with self.assertRaises(airgate.GaveUp) as gave_up:
+            airgate.Client("/does/not/exist.sock", reconnect=0.3)
+        self.assertIsInstance(gave_up.exception.__cause__, FileNotFoundError)
+        with airgate.Client(SOCKET, reconnect=0.3) as gate:
+            control("kill")
+            with self.assertRaises(airgate.GaveUp):
+                next(gate.messages())
+            control("start")
+            gate.ping()
+
+
+@unittest.skipUnless(CONTROL, "AIRGATE_CONTROL names nobody who starts the daemon again")
+class AsyncReconnect(unittest.IsolatedAsyncioTestCase):
+    async def test_a_program_outlives_its_daemon(self):
+        async with await airgate.AsyncClient.connect(SOCKET, reconnect=60) as gate:
+            await gate.subscribe("local/python/later", durable="later")
+            confirmed = await gate.publish("user/update", "async before", confirm=True)
+            await asyncio.to_thread(control, "kill")
+            publishing = [asyncio.ensure_future(gate.publish("user/update", f"async {n}")) for n in range(20)]
+            await asyncio.to_thread(control, "start")
+            await asyncio.gather(*publishing)
+            await gate.sent(confirmed)
+            await gate.publish("local/python/later", "heard")
+            async for message in gate.messages():
+                self.assertEqual(message["payload"], "heard")
+                break
+            await gate.unsubscribe("local/python/later", durable="later")
+
+    async def test_a_message_whose_answer_was_lost_is_accepted_once(self):
+        async with await airgate.AsyncClient.connect(Between("async once").path, reconnect=60) as gate:
+            await gate.sent(await gate.publish("user/update", "async once", confirm=True))
+
+    async def test_it_gives_up_and_says_why(self):
+        with self.assertRaises(airgate.GaveUp):
+            await airgate.AsyncClient.connect("/does/not/exist.sock", reconnect=0.3)
+        async with await airgate.AsyncClient.connect(SOCKET, reconnect=0.3) as gate:
+            waiting = asyncio.ensure_future(gate.event())
+            await asyncio.to_thread(control, "kill")
+            with self.assertRaises(airgate.GaveUp):
+                await waiting
+            with self.assertRaises(airgate.GaveUp):
+                await gate.ping()
+        await asyncio.to_thread(control, "start")
 
 
 if __name__ == "__main__":
