@@ -12,16 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [port, broker, topic, text] = args.as_slice() else { return Err("publish PORT HOST:PORT TOPIC TEXT".into()) };
     let (host, broker_port) = broker.rsplit_once(':').ok_or("the broker is HOST:PORT")?;
     let (modem, mut events) = Modem::start(Config::new(port.clone()));
-    let session = Session {
-        attempt: 1,
-        host: host.into(),
-        port: broker_port.parse()?,
-        tls: None,
-        client_id: format!("air780e-{}", std::process::id()),
-        credentials: None,
-        keep_alive: 300,
-        clean: true,
-    };
+    let session = Session::new(1, host, broker_port.parse()?, format!("air780e-{}", std::process::id()));
     session.check()?;
     modem.want(Desired { session: Some(Arc::new(session)), ..Desired::default() });
     loop {

@@ -69,6 +69,14 @@ pub(crate) fn name(what: &'static str, text: &str, max: usize) -> Result<(), Unu
     }
 }
 
+/// Checks a quality of service.
+pub(crate) fn quality(qos: u8) -> Result<(), Unusable> {
+    match qos {
+        0..=2 => Ok(()),
+        _ => Err(Unusable::Form { what: "QoS", wanted: "0, 1 or 2" }),
+    }
+}
+
 /// Checks a length; 0 is too short.
 pub(crate) fn length(what: &'static str, len: usize, max: usize) -> Result<(), Unusable> {
     match len {

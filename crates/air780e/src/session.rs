@@ -1,8 +1,9 @@
 //! What a user of the module wants of it: an MQTT session and subscriptions.
 
+use crate::command::mqtt::MAX_WILL;
 use crate::command::pdp::{Authentication, SetAccessPoint};
 use crate::command::ssl::{MAX_FILE_NAME, MAX_WRITE};
-use crate::limits::{MAX_HOST, MAX_NAME, Unusable, length, name};
+use crate::limits::{MAX_HOST, MAX_NAME, Unusable, length, name, quality};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,6 +38,21 @@ pub struct Session {
     pub keep_alive: u16,
     /// Whether the broker forgets the session when it ends.
     pub clean: bool,
+    /// What the broker publishes when the session ends without a farewell. Some firmware refuses one without credentials.
+    pub will: Option<Will>,
+}
+
+/// What the broker publishes when the session ends without a farewell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// At most 256 bytes.
+    pub topic: String,
+    /// 1 to 1,360 bytes.
+    pub message: String,
+    /// 0, 1 or 2.
+    pub qos: u8,
+    /// Whether the broker keeps it for later subscribers.
+    pub retain: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -111,6 +127,21 @@ pub struct Roots {
 }
 
 impl Session {
+    /// An anonymous session by plain TCP, with a keep-alive of five minutes, that the broker forgets when it ends.
+    pub fn new(attempt: u64, host: impl Into<String>, port: u16, client_id: impl Into<String>) -> Self {
+        Self {
+            attempt,
+            host: host.into(),
+            port,
+            tls: None,
+            client_id: client_id.into(),
+            credentials: None,
+            keep_alive: 300,
+            clean: true,
+            will: None,
+        }
+    }
+
     /// Checks everything against the module's limits, before anything is sent.
     ///
     /// # Errors
@@ -121,6 +152,11 @@ impl Session {
         if let Some((user, password)) = &self.credentials {
             name("user name", user, MAX_NAME)?;
             name("password", password, MAX_NAME)?;
+        }
+        if let Some(will) = &self.will {
+            name("topic of the will", &will.topic, MAX_NAME)?;
+            length("message of the will", will.message.len(), MAX_WILL)?;
+            quality(will.qos)?;
         }
         if let Some(tls) = &self.tls {
             tls.check()?;
@@ -134,16 +170,8 @@ mod tests {
     use super::*;
 
     fn session() -> Session {
-        Session {
-            attempt: 1,
-            host: "broker".into(),
-            port: 1883,
-            tls: None,
-            client_id: "id".into(),
-            credentials: Some(("user".into(), Zeroizing::new("hunter2".into()))),
-            keep_alive: 300,
-            clean: true,
-        }
+        let credentials = Some(("user".into(), Zeroizing::new("hunter2".into())));
+        Session { credentials, ..Session::new(1, "broker", 1883, "id") }
     }
 
     #[test]
@@ -159,6 +187,17 @@ mod tests {
     fn an_empty_or_broken_name_is_refused_before_it_is_sent() {
         assert_eq!(Session { host: String::new(), ..session() }.check(), Err(Unusable::Empty("host")));
         assert_eq!(Session { host: "a\rb".into(), ..session() }.check(), Err(Unusable::Control("host")));
+    }
+
+    #[test]
+    fn a_will_that_the_module_does_not_take_is_refused_before_it_is_sent() {
+        let will = |message: &str, qos| Session {
+            will: Some(Will { topic: "state".into(), message: message.into(), qos, retain: true }),
+            ..session()
+        };
+        assert_eq!(will("gone", 1).check(), Ok(()));
+        assert!(will("", 1).check().is_err() && will("gone", 3).check().is_err());
+        assert!(will(&"x".repeat(1361), 0).check().is_err());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use crate::command::general::{
     AutoUpgradeOff, EchoOff, EnterPin, Firmware, Model, NumericErrors, Reset, SerialNumber, Sim, SimStatus, SleepOff,
 };
 use crate::command::mqtt::{
-    CloseConnection, Configure, ConfigureAnonymous, Connect, DirectMessages, Disconnect, GetSessionState, OpenTcp,
-    OpenTls, PlainMessages, ReadCached, Subscribe, Unsubscribe,
+    CloseConnection, Configure, ConfigureAnonymous, ConfigureWithWill, Connect, DirectMessages, Disconnect,
+    GetSessionState, OpenTcp, OpenTls, PlainMessages, ReadCached, Subscribe, Unsubscribe,
 };
 use crate::command::network::{GetAttachment, GetRegistration, GetSignal, Registration, SignalQuality};
 use crate::command::pdp::{Contexts, GetContexts};
@@ -16,7 +16,7 @@ use crate::command::{exchange, read};
 use crate::exchange::{Exchange, Failure};
 use crate::facts::{Fact, Look};
 use crate::limits::TooLong;
-use crate::session::{AccessPoint, Roots, Session};
+use crate::session::{AccessPoint, Roots, Session, Will};
 use std::sync::Arc;
 
 /// One step towards what is wanted.
@@ -236,9 +236,16 @@ fn with_roots(session: &Session, then: impl FnOnce(&Roots) -> Result<Exchange, T
 }
 
 fn configure(session: &Session) -> Result<Exchange, TooLong> {
-    match &session.credentials {
-        None => exchange(&ConfigureAnonymous { client_id: &session.client_id }),
-        Some((user, password)) => exchange(&Configure { client_id: &session.client_id, user, password }),
+    let Session { client_id, credentials, will, .. } = session;
+    match (credentials, will) {
+        (None, None) => exchange(&ConfigureAnonymous { client_id }),
+        (Some((user, password)), None) => exchange(&Configure { client_id, user, password }),
+        (_, Some(Will { topic, message, qos, retain })) => {
+            let (user, password) = credentials.as_ref().map_or(("", ""), |(user, password)| (user, password));
+            let (will_qos, will_retain) = (*qos, u8::from(*retain));
+            let (will_topic, will_message) = (topic, message);
+            exchange(&ConfigureWithWill { client_id, user, password, will_qos, will_retain, will_topic, will_message })
+        }
     }
 }
 

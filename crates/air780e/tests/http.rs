@@ -139,16 +139,7 @@ async fn publications_go_while_an_answer_is_awaited() {
         line => healthy(line),
     });
     modem.want(air780e::session::Desired {
-        session: Some(std::sync::Arc::new(air780e::session::Session {
-            attempt: 1,
-            host: "broker".into(),
-            port: 1883,
-            tls: None,
-            client_id: "id".into(),
-            credentials: None,
-            keep_alive: 300,
-            clean: true,
-        })),
+        session: Some(std::sync::Arc::new(air780e::session::Session::new(1, "broker", 1883, "id"))),
         ..Default::default()
     });
     while events.recv().await.unwrap() != air780e::Event::Online(1) {}

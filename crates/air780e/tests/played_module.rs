@@ -72,16 +72,7 @@ fn start(ports: impl IntoIterator<Item = DuplexStream>) -> (Modem, mpsc::Receive
 }
 
 fn wanted(attempt: u64) -> Desired {
-    let session = Session {
-        attempt,
-        host: "broker".into(),
-        port: 1883,
-        tls: None,
-        client_id: "id".into(),
-        credentials: None,
-        keep_alive: 300,
-        clean: true,
-    };
+    let session = Session::new(attempt, "broker", 1883, "id");
     Desired { session: Some(Arc::new(session)), ..Desired::default() }
 }
 

@@ -10,16 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 fn wanted() -> Desired {
-    let session = Session {
-        attempt: 1,
-        host: "broker".into(),
-        port: 1883,
-        tls: None,
-        client_id: "id".into(),
-        credentials: None,
-        keep_alive: 300,
-        clean: true,
-    };
+    let session = Session::new(1, "broker", 1883, "id");
     Desired { session: Some(Arc::new(session)), ..Desired::default() }
 }
 

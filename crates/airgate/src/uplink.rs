@@ -189,6 +189,7 @@ fn session_of(attempt: u64, sign_in: &SignIn) -> Result<Session, CannotSignIn> {
         credentials,
         keep_alive: sign_in.keepalive_s,
         clean: sign_in.clean_session,
+        will: None,
     };
     session.check()?;
     Ok(session)

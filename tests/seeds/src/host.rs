@@ -155,6 +155,7 @@ impl Host {
             credentials: Some(("user".into(), String::from("password").into())),
             keep_alive: 120,
             clean: true,
+            will: None,
         };
         let subscriptions = BTreeMap::from([(DOWN_TOPIC.to_owned(), 1)]);
         self.modem.want(Desired { session: Some(Arc::new(session)), subscriptions });

@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may panic")]
 
+use air780e::command::network::{GetCircuitRegistration, GetPacketRegistration, GetRegistration};
+use air780e::command::ssl::{CreateFile, DeleteFile, GetFileSize, ReadText, WriteFile};
+use air780e::exchange::Failure;
 use air780e::service::http::{HttpError, Request};
 use air780e::service::place::{Means, ServiceError};
+use air780e::session::{Desired, Session, Will};
 use air780e::status::Phase;
 use air780e::{Config, Modem};
 use airgate_sim::modem::engine::Setup;
 use airgate_sim::modem::{self, Options, Profile};
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{Connect, Packet};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -191,6 +197,70 @@ async fn card_cell_and_network_are_known() {
         });
         let facts = timeout(PATIENCE, known).await.unwrap().unwrap().facts.clone();
         assert!(facts.cell.unwrap().rsrp_dbm().is_some(), "{facts:?}");
+    })
+    .await;
+}
+
+/// The first packet on the next connection.
+fn connect_packet(listener: &TcpListener) -> Connect {
+    let (mut stream, _) = listener.accept().unwrap();
+    let (mut received, mut buf) = (BytesMut::new(), [0; 4096]);
+    loop {
+        let len = stream.read(&mut buf).unwrap();
+        assert!(len > 0, "the module closed: {received:?}");
+        received.extend_from_slice(&buf[..len]);
+        if let Ok(Packet::Connect(connect)) = Packet::read(&mut received, usize::MAX) {
+            return connect;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_will_reaches_the_broker_through_every_firmware() {
+    with_every_firmware(|bench| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let message = "gone, \"for good\"\r\n\\22 é";
+        let will = Will { topic: "state/1".into(), message: message.into(), qos: 1, retain: true };
+        let credentials = Some(("user".into(), String::from("secret").into()));
+        let session = Session { credentials, will: Some(will), ..Session::new(1, "127.0.0.1", port, "id") };
+        session.check().unwrap();
+        bench.driver.want(Desired { session: Some(Arc::new(session)), ..Desired::default() });
+        let connect = tokio::task::spawn_blocking(move || connect_packet(&listener));
+        let connect = timeout(PATIENCE, connect).await.unwrap().unwrap();
+        let will = connect.last_will.unwrap();
+        assert_eq!((will.topic.as_str(), will.message.as_ref()), ("state/1", message.as_bytes()));
+        assert_eq!((will.qos as u8, will.retain), (1, true));
+        assert_eq!(connect.login.unwrap().username, "user");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_text_is_written_read_back_and_deleted_in_every_firmware() {
+    with_every_firmware(|bench| async move {
+        let (driver, name) = (&bench.driver, "root.pem");
+        let lines = ["-----BEGIN CERTIFICATE-----", "MIIDdzCCAl+gAwIBAgIE", "-----END CERTIFICATE-----"];
+        let content = lines.join("\n") + "\n";
+        driver.send(&CreateFile { name }).await.unwrap();
+        driver.send(&WriteFile { name, content: content.clone().into() }).await.unwrap();
+        assert_eq!(driver.send(&GetFileSize { name }).await.unwrap().size, content.len());
+        assert_eq!(driver.send(&ReadText::new(name, 0, content.len())).await.unwrap().0, lines);
+        assert_eq!(driver.send(&ReadText::new(name, lines[0].len() + 1, 10)).await.unwrap().0, [&lines[1][..10]]);
+        driver.send(&DeleteFile { name }).await.unwrap();
+        assert!(matches!(driver.send(&GetFileSize { name }).await, Err(Failure::Refused(_))));
+        assert!(matches!(driver.send(&DeleteFile { name }).await, Err(Failure::Refused(_))));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_registration_is_told() {
+    with_every_firmware(|bench| async move {
+        let driver = &bench.driver;
+        assert_eq!(driver.send(&GetRegistration).await.unwrap().stat, 1);
+        assert_eq!(driver.send(&GetPacketRegistration).await.unwrap().stat, 1);
+        assert_eq!(driver.send(&GetCircuitRegistration).await.unwrap().stat, 1);
     })
     .await;
 }

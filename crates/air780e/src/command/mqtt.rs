@@ -4,12 +4,15 @@
 
 use super::{Command, Done, plain};
 use crate::exchange::{Ends, FollowUp, Information};
+use crate::limits::{MAX_HOST, MAX_NAME, Unusable, check_topic, length, name, quality};
 use atat::atat_derive::{AtatCmd, AtatResp};
 use bytes::Bytes;
 use std::time::Duration;
 
 /// Largest payload of a publication, in bytes. Source: p. 240 f.
 pub const MAX_PAYLOAD: usize = 4100;
+/// Longest message of a will, in bytes. Source: p. 238.
+pub const MAX_WILL: usize = 1360;
 /// Payloads up to this many bytes go as text in the command line if they are plain; longer ones have a data phase.
 /// Half a kilobyte, because escapes may triple it and firmware differs in how long a line it takes.
 pub const MAX_INLINE: usize = 512;
@@ -75,7 +78,11 @@ pub struct ConfigureAnonymous<'a> {
     /// At most [`MAX_NAME`](crate::limits::MAX_NAME) bytes, as all names here.
     pub client_id: &'a str,
 }
-plain!(ConfigureAnonymous<'_>);
+impl Command for ConfigureAnonymous<'_> {
+    fn check(&self) -> Result<(), Unusable> {
+        name("client ID", self.client_id, MAX_NAME)
+    }
+}
 
 /// `AT+MCONFIG=<client id>,<user>,<password>`: who signs in.
 #[derive(Clone, AtatCmd)]
@@ -90,6 +97,48 @@ pub struct Configure<'a> {
 }
 impl Command for Configure<'_> {
     const SECRET: bool = true;
+
+    fn check(&self) -> Result<(), Unusable> {
+        name("client ID", self.client_id, MAX_NAME)?;
+        name("user name", self.user, MAX_NAME)?;
+        name("password", self.password, MAX_NAME)
+    }
+}
+
+/// `AT+MCONFIG=<client id>,<user>,<password>,<qos>,<retain>,<topic>,<message>`: who signs in, and what the broker publishes
+/// when the session ends without a farewell.
+#[derive(Clone, AtatCmd)]
+#[at_cmd("+MCONFIG", Done, timeout_ms = 9_000)]
+pub struct ConfigureWithWill<'a> {
+    /// Client ID.
+    pub client_id: &'a str,
+    /// User name; empty without one, which some firmware refuses.
+    pub user: &'a str,
+    /// Password; empty without one.
+    pub password: &'a str,
+    /// 0, 1 or 2.
+    pub will_qos: u8,
+    /// 0 or 1.
+    pub will_retain: u8,
+    /// Topic.
+    pub will_topic: &'a str,
+    /// At most [`MAX_WILL`] bytes.
+    pub will_message: &'a str,
+}
+impl Command for ConfigureWithWill<'_> {
+    const SECRET: bool = true;
+
+    fn check(&self) -> Result<(), Unusable> {
+        name("client ID", self.client_id, MAX_NAME)?;
+        for (what, text) in [("user name", self.user), ("password", self.password)] {
+            if !text.is_empty() {
+                name(what, text, MAX_NAME)?;
+            }
+        }
+        quality(self.will_qos)?;
+        name("topic of the will", self.will_topic, MAX_NAME)?;
+        length("message of the will", self.will_message.len(), MAX_WILL)
+    }
 }
 
 /// `AT+MIPSTART=<host>,<port>`: TCP connection.
@@ -103,6 +152,10 @@ pub struct OpenTcp<'a> {
 }
 impl Command for OpenTcp<'_> {
     const FOLLOW_UP: Option<FollowUp> = Some(TCP);
+
+    fn check(&self) -> Result<(), Unusable> {
+        name("host", self.host, MAX_HOST)
+    }
 }
 
 /// `AT+SSLMIPSTART=<host>,<port>`: TLS connection, as set with `AT+SSLCFG`.
@@ -116,6 +169,10 @@ pub struct OpenTls<'a> {
 }
 impl Command for OpenTls<'_> {
     const FOLLOW_UP: Option<FollowUp> = Some(TLS);
+
+    fn check(&self) -> Result<(), Unusable> {
+        name("host", self.host, MAX_HOST)
+    }
 }
 
 /// `AT+MCONNECT=<clean>,<keep-alive>`: signs in on the connection.
@@ -142,6 +199,11 @@ pub struct Subscribe<'a> {
 }
 impl Command for Subscribe<'_> {
     const FOLLOW_UP: Option<FollowUp> = Some(SUBACK);
+
+    fn check(&self) -> Result<(), Unusable> {
+        check_topic(self.filter)?;
+        quality(self.qos)
+    }
 }
 
 /// `AT+MUNSUB=<filter>`.
@@ -153,6 +215,10 @@ pub struct Unsubscribe<'a> {
 }
 impl Command for Unsubscribe<'_> {
     const FOLLOW_UP: Option<FollowUp> = Some(UNSUBACK);
+
+    fn check(&self) -> Result<(), Unusable> {
+        check_topic(self.filter)
+    }
 }
 
 /// `AT+MPUB=<topic>,<qos>,<retain>,"<text>"`: a short text.
@@ -172,6 +238,13 @@ pub struct PublishText<'a> {
 impl Command for PublishText<'_> {
     // A payload may hold the signature of a sub-device; long ones are not shown either.
     const SECRET: bool = true;
+
+    fn check(&self) -> Result<(), Unusable> {
+        check_topic(self.topic)?;
+        quality(self.qos)?;
+        // An empty text is a message, too.
+        length("text", self.text.len().max(1), MAX_INLINE)
+    }
 }
 
 /// `AT+MPUBEX=<topic>,<qos>,<retain>,<length>`, then a prompt, then the payload as it is.
@@ -214,6 +287,12 @@ impl atat::AtatCmd for PublishBytes<'_> {
 impl Command for PublishBytes<'_> {
     fn data(&self) -> Option<Bytes> {
         Some(self.payload.clone())
+    }
+
+    fn check(&self) -> Result<(), Unusable> {
+        check_topic(self.topic)?;
+        quality(self.qos)?;
+        length("payload", self.payload.len(), MAX_PAYLOAD)
     }
 }
 
@@ -258,6 +337,42 @@ mod tests {
         assert_eq!(line_of(&text), "AT+MPUB=\"mqtt/pub_topic\",1,0,\"publish 1 payload\"\r");
         assert_eq!(line_of(&Subscribe { filter: "mqtt/sub_topic", qos: 0 }), "AT+MSUB=\"mqtt/sub_topic\",0\r");
         assert_eq!(line_of(&Unsubscribe { filter: "a/#" }), "AT+MUNSUB=\"a/#\"\r");
+    }
+
+    #[test]
+    fn a_will_stands_behind_the_password_in_the_manuals_order() {
+        let (user, password, will_topic, will_message) = ("u", "p", "state", "gone, \"for good\"");
+        let will = ConfigureWithWill {
+            client_id: "id",
+            user,
+            password,
+            will_qos: 1,
+            will_retain: 0,
+            will_topic,
+            will_message,
+        };
+        assert_eq!(line_of(&will), "AT+MCONFIG=\"id\",\"u\",\"p\",1,0,\"state\",\"gone, \\22for good\\22\"\r");
+        assert_eq!(will.check(), Ok(()));
+        assert!(ConfigureWithWill { will_message: "", ..will.clone() }.check().is_err());
+        assert!(ConfigureWithWill { will_qos: 3, ..will.clone() }.check().is_err());
+        assert!(ConfigureWithWill { will_message: &"x".repeat(MAX_WILL + 1), ..will }.check().is_err());
+    }
+
+    #[test]
+    fn what_the_module_does_not_take_is_not_sent() {
+        assert!(OpenTcp { host: &"h".repeat(MAX_HOST + 1), port: 1883 }.check().is_err());
+        assert!(ConfigureAnonymous { client_id: "" }.check().is_err());
+        assert!(
+            Subscribe { filter: "a\rb", qos: 0 }.check().is_err() && Subscribe { filter: "a", qos: 3 }.check().is_err()
+        );
+        let text = |len| "x".repeat(len);
+        assert!(PublishText { topic: "t", qos: 0, retain: 0, text: &text(MAX_INLINE) }.check().is_ok());
+        assert!(PublishText { topic: "t", qos: 0, retain: 0, text: &text(MAX_INLINE + 1) }.check().is_err());
+        assert!(PublishText { topic: "t", qos: 0, retain: 0, text: "" }.check().is_ok());
+        let bytes = |len| PublishBytes { topic: "t", qos: 0, retain: 0, payload: Bytes::from(vec![0; len]) };
+        assert!(
+            bytes(MAX_PAYLOAD).check().is_ok() && bytes(MAX_PAYLOAD + 1).check().is_err() && bytes(0).check().is_err()
+        );
     }
 
     #[test]

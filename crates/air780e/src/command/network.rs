@@ -144,12 +144,34 @@ impl From<u8> for Registration {
 #[at_cmd("+CEREG?", RegistrationReport, timeout_ms = 9_000)]
 pub struct GetRegistration;
 impl Command for GetRegistration {
-    // The 780EP answers this question under the name of its sister. An unsolicited report has no comma, or a quote
-    // behind the first.
-    const INFORMATION: Information = Information::Lines(|line| {
-        let report = line.strip_prefix(b"+CEREG: ").or_else(|| line.strip_prefix(b"+CGREG: "));
-        report.and_then(|r| r.split(|&b| b == b',').nth(1)).is_some_and(|stat| stat.first() != Some(&b'"'))
-    });
+    // The 780EP answers this question under the name of its sister.
+    const INFORMATION: Information =
+        Information::Lines(|line| line.strip_prefix(b"+CEREG: ").is_some_and(is_answer) || is_packet_answer(line));
+}
+
+/// `AT+CGREG?`: the registration for packets, which in LTE is that of [`GetRegistration`].
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+CGREG?", RegistrationReport, timeout_ms = 9_000)]
+pub struct GetPacketRegistration;
+impl Command for GetPacketRegistration {
+    const INFORMATION: Information = Information::Lines(is_packet_answer);
+}
+
+/// `AT+CREG?`: the registration for calls and short messages.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+CREG?", RegistrationReport, timeout_ms = 9_000)]
+pub struct GetCircuitRegistration;
+impl Command for GetCircuitRegistration {
+    const INFORMATION: Information = Information::Lines(|line| line.strip_prefix(b"+CREG: ").is_some_and(is_answer));
+}
+
+fn is_packet_answer(line: &[u8]) -> bool {
+    line.strip_prefix(b"+CGREG: ").is_some_and(is_answer)
+}
+
+/// Whether a report answers a question: an unsolicited one has no comma, or a quote behind the first.
+fn is_answer(report: &[u8]) -> bool {
+    report.split(|&b| b == b',').nth(1).is_some_and(|stat| stat.first() != Some(&b'"'))
 }
 
 /// The answer of `AT+CGATT?`.

@@ -2,10 +2,13 @@
 //!
 //! Source: AT command manual V1.6.3, p. 150 ff. (`SSLCFG`) and the file system chapter.
 
+use super::general::Lines;
 use super::{Command, Done, plain};
 use crate::exchange::Information;
+use crate::limits::{MAX_HOST, Unusable, length, name};
 use atat::atat_derive::{AtatCmd, AtatResp};
 use bytes::Bytes;
+use std::convert::Infallible;
 
 /// The TLS context of the MQTT client. Source: p. 150.
 pub const MQTT_CONTEXT: u8 = 88;
@@ -63,9 +66,73 @@ pub struct GetFileSize<'a> {
 }
 impl Command for GetFileSize<'_> {
     const INFORMATION: Information = Information::Lines(|line| line.starts_with(b"+FSFLSIZE:"));
+
+    fn check(&self) -> Result<(), Unusable> {
+        file_name(self.name)
+    }
 }
 
-plain!(SetNumber<'_>, SetText<'_>, CreateFile<'_>);
+plain!(SetNumber<'_>);
+
+impl Command for SetText<'_> {
+    fn check(&self) -> Result<(), Unusable> {
+        name("TLS setting", self.value, MAX_HOST)
+    }
+}
+
+impl Command for CreateFile<'_> {
+    fn check(&self) -> Result<(), Unusable> {
+        file_name(self.name)
+    }
+}
+
+/// `AT+FSDEL="<name>"`: deletes a file; an error if there is none.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+FSDEL", Done, timeout_ms = 9_000)]
+pub struct DeleteFile<'a> {
+    /// File name.
+    pub name: &'a str,
+}
+impl Command for DeleteFile<'_> {
+    fn check(&self) -> Result<(), Unusable> {
+        file_name(self.name)
+    }
+}
+
+/// `AT+FSREAD="<name>",1,<length>,<position>`: a piece of a file of text, as lines. The module does not say how many bytes
+/// follow, so a binary file cannot be read: a line of it that is `OK`, or that the module says by itself, is not its own. For
+/// a certificate it is enough.
+#[derive(Clone, Debug, AtatCmd)]
+#[at_cmd("+FSREAD", Lines, timeout_ms = 15_000, parse = lines)]
+pub struct ReadText<'a> {
+    name: &'a str,
+    from_position: u8,
+    len: usize,
+    position: usize,
+}
+
+impl<'a> ReadText<'a> {
+    /// The `len` bytes at `position`; at most [`MAX_WRITE`].
+    pub fn new(name: &'a str, position: usize, len: usize) -> Self {
+        Self { name, from_position: 1, len, position }
+    }
+}
+impl Command for ReadText<'_> {
+    const INFORMATION: Information = Information::Everything;
+
+    fn check(&self) -> Result<(), Unusable> {
+        file_name(self.name)?;
+        length("piece of a file", self.len, MAX_WRITE)
+    }
+}
+
+fn lines(text: &[u8]) -> Result<Lines, Infallible> {
+    Ok(Lines(String::from_utf8_lossy(text).lines().map(str::to_owned).collect()))
+}
+
+fn file_name(text: &str) -> Result<(), Unusable> {
+    name("file name", text, MAX_FILE_NAME)
+}
 
 /// `AT+FSWRITE="<name>",0,<length>,<seconds>`, then a prompt, then the bytes: overwrites the file.
 #[derive(Clone, Debug)]
@@ -105,6 +172,11 @@ impl Command for WriteFile<'_> {
     fn data(&self) -> Option<Bytes> {
         Some(self.content.clone())
     }
+
+    fn check(&self) -> Result<(), Unusable> {
+        file_name(self.name)?;
+        length("file", self.content.len(), MAX_WRITE)
+    }
 }
 
 #[cfg(test)]
@@ -125,5 +197,16 @@ mod tests {
         assert_eq!(line_of(&CreateFile { name: "ca.crt" }), "AT+FSCREATE=\"ca.crt\"\r");
         let write = WriteFile { name: "ca.crt", content: Bytes::from_static(b"0123456789") };
         assert_eq!(exchange(&write).unwrap().line, b"AT+FSWRITE=\"ca.crt\",0,10,15\r\n");
+        assert_eq!(line_of(&ReadText::new("ca.crt", 0, 10)), "AT+FSREAD=\"ca.crt\",1,10,0\r");
+        assert_eq!(line_of(&DeleteFile { name: "ca.crt" }), "AT+FSDEL=\"ca.crt\"\r");
+    }
+
+    #[test]
+    fn files_that_the_module_does_not_take_are_not_sent() {
+        let write = |len| WriteFile { name: "ca.crt", content: Bytes::from(vec![b'x'; len]) };
+        assert!(write(MAX_WRITE).check().is_ok() && write(MAX_WRITE + 1).check().is_err() && write(0).check().is_err());
+        let name = "x".repeat(MAX_FILE_NAME + 1);
+        assert!(CreateFile { name: &name }.check().is_err() && DeleteFile { name: "" }.check().is_err());
+        assert!(ReadText::new("ca.crt", 0, MAX_WRITE + 1).check().is_err());
     }
 }

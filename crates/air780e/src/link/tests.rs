@@ -13,16 +13,7 @@ struct Bench {
 }
 
 fn session(attempt: u64) -> Arc<Session> {
-    Arc::new(Session {
-        attempt,
-        host: "broker".into(),
-        port: 1883,
-        tls: None,
-        client_id: "id".into(),
-        credentials: None,
-        keep_alive: 300,
-        clean: true,
-    })
+    Arc::new(Session::new(attempt, "broker", 1883, "id"))
 }
 
 fn wanted(attempt: u64, filters: &[&str]) -> Desired {

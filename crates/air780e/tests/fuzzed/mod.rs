@@ -113,6 +113,12 @@ pub fn engine(script: &[u8]) {
                 now += Duration::from_millis(100) * u32::from(script.next().unwrap_or(0));
                 engine.tick(now);
             }
+            _ if script.next().is_some_and(|byte| byte % 2 == 1) => {
+                // The rate is changed when nobody answers, or at a module that has just agreed to it.
+                if engine.is_lost() || engine.is_free() {
+                    engine.retuned(9_600, now);
+                }
+            }
             _ => {
                 engine.port_lost();
                 engine.port_opened(now);
@@ -151,6 +157,8 @@ pub fn answers(line: &[u8]) {
     answer(&network::GetExtendedSignal, line);
     answer(&network::GetOperator, line);
     answer(&network::GetRegistration, line);
+    answer(&network::GetPacketRegistration, line);
+    answer(&network::GetCircuitRegistration, line);
     answer(&network::GetAttachment, line);
     answer(&pdp::GetContexts, line);
     answer(&pdp::GetAddress, line);
@@ -169,6 +177,7 @@ pub fn answers(line: &[u8]) {
     answer(&upgrade::GetProgress, line);
     answer(&mqtt::GetSessionState, line);
     answer(&ssl::GetFileSize { name: "x" }, line);
+    answer(&ssl::ReadText::new("x", 0, 1), line);
     answer(&sms::ListAll, line);
 }
 
