@@ -126,6 +126,7 @@ impl Driver {
         match event {
             Line::Done(ticket, outcome) => self.done(ticket, outcome, now),
             Line::Urc(urc) => {
+                upkeep::tell_update(&urc);
                 self.link.on_urc(&urc, now);
                 // Nobody may be listening.
                 let _ = self.channels.urcs.send(urc);
@@ -141,6 +142,8 @@ impl Driver {
                 self.tune(now);
             }
             Line::Echoes => self.link.echoes(),
+            // It has better things to do.
+            Line::Silent if self.link.is_installing() => {}
             Line::Silent => {
                 tracing::warn!(event = "module_silent", "the module does not answer");
                 self.link.answers(false);

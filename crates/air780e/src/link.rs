@@ -12,6 +12,7 @@
 //!   does a missing answer to a publication, which may have been made all the same.
 //! * [link-6] Whatever hints at a lost session is confirmed with the module before it is believed; a lost one is torn
 //!   down before the next is tried, within two commands' time.
+//! * [link-7] A module that installs an update of its firmware is left alone, however long it does not answer.
 
 mod next;
 mod observed;
@@ -29,7 +30,7 @@ use crate::ladder::{Fault, Rung};
 use crate::session::{AccessPoint, Desired, Session};
 use crate::status::{Identity, Phase};
 use crate::step::{SETUP, Seen, Step};
-use crate::urc::Urc;
+use crate::urc::{Installing, Urc};
 use atat::AtatCmd;
 use observed::{Observed, Stage};
 use std::collections::VecDeque;
@@ -47,6 +48,9 @@ const SETUP_RETRY: Duration = Duration::from_millis(500);
 const TOO_EARLY: Duration = Duration::from_secs(60);
 /// A module that was told to reboot says so within a second.
 const RESTART: Duration = Duration::from_secs(5);
+/// While the boot loader installs an update it answers nothing, and tells each of its hundred steps. Without a word for this
+/// long it is stuck. Source: log of an update from V1138 to V1147; the whole takes one to two minutes.
+const INSTALL_SILENCE: Duration = Duration::from_secs(120);
 /// How often signal, registration and session are looked at while all is well.
 const POLL_EVERY: Duration = Duration::from_secs(60);
 
@@ -112,6 +116,8 @@ pub struct Link {
     /// The broker refused the sign-in: no fault of the module.
     refused: bool,
     boots: u64,
+    /// The boot loader installs an update; given up as stuck at this time.
+    installing: Option<Instant>,
     notices: VecDeque<Notice>,
 }
 
@@ -142,6 +148,7 @@ impl Link {
             climb: VecDeque::new(),
             refused: false,
             boots: 0,
+            installing: None,
             notices: VecDeque::new(),
         }
     }
@@ -189,6 +196,7 @@ impl Link {
         self.facts.forget_module();
         self.climb.clear();
         self.tune = None;
+        self.installing = None;
         self.look_at_access();
         self.down(Down::PortLost);
         self.observed = Observed::nothing(Stage::Unknown);
@@ -200,8 +208,11 @@ impl Link {
             Urc::RomBanner => self.rebooted(),
             Urc::Ready => {
                 self.boots += 1;
+                self.installing = None;
                 self.rebooted();
             }
+            Urc::UpgradeInstalling(Installing::End(_)) => self.installing = None,
+            Urc::UpgradeInstalling(_) => self.installing = Some(now + INSTALL_SILENCE),
             Urc::Closed => self.closed(),
             Urc::BearerLost | Urc::Service(false) | Urc::Mode(0) => {
                 self.observed.registration = None;
@@ -258,6 +269,10 @@ impl Link {
     pub fn fault(&self) -> Option<Fault> {
         let o = &self.observed;
         self.desired.session.as_ref()?;
+        // [link-7]
+        if self.is_installing() {
+            return None;
+        }
         if !o.answers || o.set_up < self.setup.len() {
             return Some(Fault::Silent);
         }
@@ -269,6 +284,16 @@ impl Link {
         }
         let missing = !matches!(o.stage, Stage::Up(_)) && !self.refused;
         missing.then_some(Fault::NoSession)
+    }
+
+    /// Whether the boot loader installs an update.
+    pub fn is_installing(&self) -> bool {
+        self.installing.is_some()
+    }
+
+    /// Tells the time: an installation that says nothing any more is not waited for.
+    pub fn tick(&mut self, now: Instant) {
+        self.installing = self.installing.filter(|until| now < *until);
     }
 
     /// Carries out what a rung of the recovery ladder says, before anything else.
@@ -402,8 +427,10 @@ impl Link {
     /// How far the way is gone.
     pub fn phase(&self) -> Phase {
         let o = &self.observed;
-        if !o.answers {
-            return Phase::NoAnswer;
+        match o.answers {
+            false if self.is_installing() => return Phase::Updating,
+            false => return Phase::NoAnswer,
+            true => {}
         }
         if o.set_up < self.setup.len() {
             return Phase::SettingUp;

@@ -24,6 +24,8 @@ pub enum Phase {
     NoPort,
     /// The port is open; the module does not answer yet.
     NoAnswer,
+    /// The module installs an update of its own firmware, and answers nothing until that is done.
+    Updating,
     /// The module answers and is being set up.
     SettingUp,
     /// No SIM card, or one that does not answer.
@@ -46,6 +48,7 @@ impl Phase {
         match self {
             Self::NoPort => "no serial port",
             Self::NoAnswer => "no answer",
+            Self::Updating => "installing an update",
             Self::SettingUp => "setting up",
             Self::NoSim => "no SIM card",
             Self::SimLocked => "SIM card locked",

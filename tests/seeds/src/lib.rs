@@ -21,6 +21,7 @@ mod broker;
 mod fetcher;
 mod host;
 pub mod matrix;
+pub mod update;
 mod web;
 mod world;
 

@@ -7,6 +7,7 @@
 use air780e::ladder::Fault;
 use air780e::link::RECONNECT;
 use airgate_seeds::matrix::{During, suffer};
+use airgate_seeds::update::update;
 use airgate_sim::modem::faults::Rule;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -93,4 +94,13 @@ fn whatever_happens_whenever_it_happens_it_is_healed_within_its_time() {
     }
     let failed = failed.into_inner().unwrap();
     assert!(failed.is_empty(), "{} cells fail:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn a_module_that_installs_an_update_for_longer_than_a_silence_may_last_is_not_reset_in_the_middle_of_it() {
+    let (version, time) = ("AirM2M_780E_V1170_LTE_AT", 3 * Fault::Silent.within());
+    let (life, status) = update(version, time, RECONNECT).unwrap();
+    assert_eq!(status.identity.unwrap().firmware, version);
+    assert_eq!(status.budget.used, [0; 4], "{:?}", status.last_heal);
+    assert!(life.acknowledged_at.last().unwrap() > &time, "and then it goes on: {life:?}");
 }

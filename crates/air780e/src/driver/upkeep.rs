@@ -1,14 +1,17 @@
 //! What the recovery ladder and the rate of the line ask for, and what is told of it.
 
 use super::Driver;
+use crate::command::upgrade::meaning;
 use crate::exchange::Failure;
 use crate::ladder::{Fault, Notice as Rescue, Rung};
 use crate::step::Seen;
+use crate::urc::{Installing, Urc};
 use std::time::Instant;
 
 impl Driver {
     /// Asks the ladder whether something has to be done about a fault that lasts, and does it.
     pub(super) fn recover(&mut self, now: Instant) {
+        self.link.tick(now);
         if !self.link.is_climbing() {
             self.ladder.carried_out(now);
         }
@@ -67,7 +70,7 @@ impl Driver {
 
     /// Asks whether the line has to run at another rate, and whether the module has to be told of one.
     pub(super) fn tune(&mut self, now: Instant) {
-        if let Some(turn) = self.rate.observe(self.engine.is_lost(), now) {
+        if let Some(turn) = self.rate.observe(self.engine.is_lost() && !self.link.is_installing(), now) {
             tracing::info!(baud = turn.to, "no answer: trying {} bit/s", turn.to);
             self.turn = Some(turn);
         }
@@ -84,5 +87,30 @@ impl Driver {
             Ok(_) => tracing::info!(baud = rate, "the line runs at {rate} bit/s from now on"),
             Err(failure) => tracing::warn!(baud = rate, %failure, "the line does not run at {rate} bit/s"),
         }
+    }
+}
+
+/// What the module says of an update of its own firmware.
+pub(super) fn tell_update(urc: &Urc) {
+    match urc {
+        Urc::UpgradeLoading(code @ ..0) => {
+            tracing::warn!(code, "the module's update of its firmware failed: {}", meaning(*code));
+        }
+        Urc::UpgradeLoading(percent) => {
+            tracing::info!(percent, "the module loads an update of its firmware: {percent} %")
+        }
+        Urc::UpgradeInstalling(Installing::Start) => {
+            tracing::warn!("the module installs an update of its firmware: it must not lose its power now");
+        }
+        Urc::UpgradeInstalling(Installing::Percent(percent)) => {
+            tracing::debug!(percent, "the module installs an update of its firmware: {percent} %");
+        }
+        Urc::UpgradeInstalling(Installing::End(0)) => {
+            tracing::info!("the module has installed an update of its firmware")
+        }
+        Urc::UpgradeInstalling(Installing::End(code)) => {
+            tracing::warn!(code, "the module could not install an update of its firmware (code {code})");
+        }
+        _ => {}
     }
 }

@@ -398,3 +398,27 @@ fn a_module_that_refuses_for_ever_fails_the_attempt() {
     }
     assert_eq!(bench.notices()[1..], [Notice::Offline(1, Down::Failed(refused))]);
 }
+
+#[test]
+fn a_module_that_installs_an_update_is_left_alone_until_it_says_nothing_any_more() {
+    let mut bench = Bench::new();
+    bench.link.want(wanted(1, &[]));
+    bench.run_with(|_| None);
+    let says = |bench: &mut Bench, step| bench.link.on_urc(&Urc::UpgradeInstalling(step), bench.now);
+    bench.link.on_urc(&Urc::RomBanner, bench.now);
+    says(&mut bench, Installing::Start);
+    for percent in 0..10 {
+        bench.now += INSTALL_SILENCE / 2;
+        says(&mut bench, Installing::Percent(percent));
+        bench.link.tick(bench.now);
+        assert_eq!((bench.link.fault(), bench.link.phase()), (None, Phase::Updating));
+    }
+    bench.now += INSTALL_SILENCE;
+    bench.link.tick(bench.now);
+    assert_eq!((bench.link.fault(), bench.link.phase()), (Some(Fault::Silent), Phase::NoAnswer));
+    for end in [Urc::UpgradeInstalling(Installing::End(0)), Urc::Ready] {
+        says(&mut bench, Installing::Percent(99));
+        bench.link.on_urc(&end, bench.now);
+        assert!(!bench.link.is_installing());
+    }
+}

@@ -89,7 +89,8 @@ impl Climb<'_> {
     async fn sim(&mut self) -> Result<(), Stop> {
         let soon = self.until.min(Instant::now() + SIM_READY);
         let ready = |status: &Status| {
-            !matches!(status.phase, Phase::NoPort | Phase::NoAnswer | Phase::SettingUp | Phase::NoSim)
+            use Phase::{NoAnswer, NoPort, NoSim, SettingUp, Updating};
+            !matches!(status.phase, NoPort | NoAnswer | Updating | SettingUp | NoSim)
         };
         self.status(soon, ready).await?;
         let phase = self.status.borrow().phase;
@@ -97,6 +98,11 @@ impl Climb<'_> {
             Phase::NoPort | Phase::NoAnswer => {
                 self.report.fail(Rung::Answer, "the module fell silent", "check its supply and the wiring")
             }
+            Phase::Updating => self.report.fail(
+                Rung::Answer,
+                "the module installs an update of its own firmware",
+                "this takes a few minutes, in which it must not lose its power",
+            ),
             Phase::SettingUp => self.report.fail(
                 Rung::Image,
                 "the module does not take its settings",

@@ -21,6 +21,11 @@ pub(super) fn obstacle(port: &str, module: &Status) -> Option<Trouble> {
         Phase::NoAnswer => {
             ("no_answer", "the module does not answer", "`airgate check` tells why, with the daemon stopped")
         }
+        Phase::Updating => (
+            "updating",
+            "the module installs an update of its own firmware",
+            "this takes a few minutes, in which it must not lose its power",
+        ),
         Phase::NoSim => {
             ("no_sim", "the SIM card is missing or does not answer", "check that it is in, and the right way round")
         }
@@ -57,6 +62,7 @@ mod tests {
         for (phase, expected) in [
             (Phase::NoPort, Some("no_port")),
             (Phase::NoAnswer, Some("no_answer")),
+            (Phase::Updating, Some("updating")),
             (Phase::NoSim, Some("no_sim")),
             (Phase::SimLocked, Some("sim_locked")),
             (Phase::Searching, Some("no_network")),
