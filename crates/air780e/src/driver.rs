@@ -9,7 +9,7 @@ mod queue;
 mod upkeep;
 
 use crate::channels::{Channels, Event, PublishError, Recovery};
-use crate::engine::{Engine, Event as Line};
+use crate::engine::{Counters, Engine, Event as Line};
 use crate::exchange::{Exchange, Failure, Outcome};
 use crate::ladder::{Heal, Ladder};
 use crate::link::{Down, Link, Notice, Options};
@@ -223,24 +223,53 @@ impl Driver {
 
     /// Updates the status, and wakes whoever watches it only if something changed besides the counters.
     fn show(&self) {
-        let status = Status {
-            phase: self.link.phase(),
-            identity: self.link.identity().cloned(),
-            signal: self.link.signal(),
-            registration: self.link.registration(),
-            facts: self.link.facts().clone(),
-            boots: self.link.boots(),
-            budget: self.ladder.budget(),
-            last_heal: self.last_heal,
-            counters: self.engine.counters(),
-            baud: self.rate.current(),
-            port_error: None,
-        };
-        self.channels.status.send_if_modified(|old| {
-            let changed = Status { counters: status.counters, ..old.clone() } != status;
-            *old = status;
+        self.channels.status.send_if_modified(|status| {
+            let changed = !self.is_shown(status);
+            if changed {
+                *status = Status {
+                    phase: self.link.phase(),
+                    identity: self.link.identity().cloned(),
+                    signal: self.link.signal(),
+                    registration: self.link.registration(),
+                    facts: self.link.facts().clone(),
+                    boots: self.link.boots(),
+                    budget: self.ladder.budget(),
+                    last_heal: self.last_heal,
+                    counters: Counters::default(),
+                    baud: self.rate.current(),
+                    port_error: None,
+                };
+            }
+            status.counters = self.engine.counters();
             changed
         });
+    }
+
+    /// Whether the status says what is so, the counters aside. Asked after every event, so nothing is copied.
+    fn is_shown(&self, status: &Status) -> bool {
+        let Status {
+            phase,
+            identity,
+            signal,
+            registration,
+            facts,
+            boots,
+            budget,
+            last_heal,
+            baud,
+            port_error,
+            counters: _,
+        } = status;
+        *phase == self.link.phase()
+            && identity.as_ref() == self.link.identity()
+            && *signal == self.link.signal()
+            && *registration == self.link.registration()
+            && facts == self.link.facts()
+            && *boots == self.link.boots()
+            && *budget == self.ladder.budget()
+            && *last_heal == self.last_heal
+            && *baud == self.rate.current()
+            && port_error.is_none()
     }
 }
 

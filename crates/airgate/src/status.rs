@@ -4,6 +4,7 @@
 
 mod obstacle;
 
+use crate::budget::{self, Meter};
 use crate::heals::{self, Heals};
 use crate::history::Reading;
 use crate::local::{Client, Users};
@@ -105,7 +106,7 @@ pub struct Sources {
     /// The outbox.
     pub outbox: Outbox,
     /// What goes over the air.
-    pub budget: watch::Receiver<Value>,
+    pub budget: watch::Receiver<Meter>,
     /// The programs.
     pub router: watch::Receiver<RouterStatus>,
     /// Who they are.
@@ -131,7 +132,7 @@ impl Sources {
             "module": module(&self.port, &self.module.borrow(), &self.heals.borrow()),
             "line": line(&self.module.borrow()),
             "outbox": outbox(&kept, self.outbox.now_ms(), rates),
-            "budget": *self.budget.borrow(),
+            "budget": budget::shown(&self.budget.borrow()),
             "programs": programs(&self.router.borrow(), &self.users.clients(CLIENTS)),
         })
     }
@@ -157,15 +158,15 @@ impl Sources {
     /// What the history takes down.
     pub fn reading(&self) -> Reading {
         let (module, outbox) = (self.module.borrow(), self.outbox.status().borrow().clone());
-        let air = |way: &str| self.budget.borrow().pointer(way).and_then(Value::as_u64).unwrap_or(0);
+        let air = self.budget.borrow().counted().month;
         Reading {
             online: self.link.borrow().state == LinkState::Online,
             rsrp: module.facts.cell.and_then(|cell| cell.rsrp_dbm()),
             rsrq_tenths: module.facts.cell.and_then(|cell| cell.rsrq_db()).map(|db| (db * 10.0).round() as i16),
             rssi: module.signal.and_then(|signal| signal.rssi_dbm()),
             waiting: outbox.queued + outbox.in_flight,
-            up_bytes: air("/month/up"),
-            down_bytes: air("/month/down"),
+            up_bytes: air.up,
+            down_bytes: air.down,
             accepted: outbox.accepted_total,
             acknowledged: outbox.settled_total,
             dropped: outbox.dropped_total,

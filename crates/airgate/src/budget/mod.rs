@@ -33,7 +33,7 @@ const ALARM: u8 = 7;
 /// The counting room of a session.
 #[derive(Debug)]
 pub struct Quota {
-    meter: Meter,
+    meter: watch::Sender<Meter>,
     air: Air,
     kept: Arc<Kept>,
     keepalive: Duration,
@@ -43,12 +43,11 @@ pub struct Quota {
     changed: bool,
     /// Writes so far.
     turn: u64,
-    status: watch::Sender<Value>,
 }
 
 impl Quota {
     /// Goes on from what was kept beside the outbox. What cannot be read counts as nothing, and is told.
-    pub fn open(config: &Config) -> (Self, watch::Receiver<Value>) {
+    pub fn open(config: &Config) -> (Self, watch::Receiver<Meter>) {
         let path = config.outbox.dir.with_file_name("budget.json");
         let counted = match read(&path) {
             Ok(counted) => counted.unwrap_or_default(),
@@ -59,7 +58,7 @@ impl Quota {
         };
         let mut meter = Meter::new(config.budget.clone(), counted);
         meter.roll(unix_ms());
-        let (status, watched) = watch::channel(shown(&meter));
+        let (meter, watched) = watch::channel(meter);
         let quota = Self {
             meter,
             air: Air { tls: config.cloud.tls != Tls::Off },
@@ -69,7 +68,6 @@ impl Quota {
             written: Instant::now(),
             changed: false,
             turn: 0,
-            status,
         };
         (quota, watched)
     }
@@ -102,23 +100,25 @@ impl Quota {
         if pings > 0 {
             self.spoke = Some(Instant::now());
         }
-        let began = self.meter.roll(unix_ms());
+        let mut began = false;
+        self.meter.send_modify(|meter| began = meter.roll(unix_ms()));
         let told = self.count(None, self.air.pings(pings));
         told.or_else(|| began.then(|| self.event()))
     }
 
     /// Another tariff, from now on; what was counted stays. An event when that changes how the month stands.
     pub fn set_budget(&mut self, budget: Option<Budget>) -> Option<Event> {
-        let (before, floor) = (self.meter.level(), self.floor());
-        self.meter.set_budget(unix_ms(), budget);
+        let (before, floor) = (self.meter.borrow().level(), self.floor());
+        self.meter.send_modify(|meter| meter.set_budget(unix_ms(), budget));
         self.changed = true;
-        self.status.send_replace(shown(&self.meter));
-        (self.meter.level() != before || self.floor() != floor).then(|| self.event())
+        let level = self.meter.borrow().level();
+        (level != before || self.floor() != floor).then(|| self.event())
     }
 
     /// The least urgent priority that may go out now; one above the most urgent: nothing may.
     pub fn floor(&self) -> u8 {
-        match (self.meter.level(), self.meter.budget().map(|budget| budget.when_spent)) {
+        let meter = self.meter.borrow();
+        match (meter.level(), meter.budget().map(|budget| budget.when_spent)) {
             (Level::Spent, Some(WhenSpent::AlarmsOnly)) => ALARM,
             (Level::Spent, Some(WhenSpent::Stop)) => PRIORITY_MAX + 1,
             _ => 0,
@@ -126,18 +126,19 @@ impl Quota {
     }
 
     fn count(&mut self, uid: Option<u32>, traffic: Traffic) -> Option<Event> {
-        let risen = self.meter.count(unix_ms(), uid, traffic);
+        let mut risen = None;
+        self.meter.send_modify(|meter| risen = meter.count(unix_ms(), uid, traffic));
         self.changed |= traffic.bytes() > 0;
-        self.status.send_replace(shown(&self.meter));
         if self.changed && (risen.is_some() || self.written.elapsed() >= WRITE_EVERY) {
             self.changed = false;
             self.written = Instant::now();
-            let (kept, counted, turn) = (Arc::clone(&self.kept), self.meter.counted().clone(), self.turn());
+            let counted = self.meter.borrow().counted().clone();
+            let (kept, turn) = (Arc::clone(&self.kept), self.turn());
             // An fsync may take seconds: not on the event loop.
             drop(tokio::task::spawn_blocking(move || kept.keep(&counted, turn)));
         }
         let level = risen?;
-        let month = self.meter.counted().month.bytes();
+        let month = self.meter.borrow().counted().month.bytes();
         tracing::warn!(event = "budget", ?level, month, "the data budget");
         Some(self.event())
     }
@@ -148,12 +149,12 @@ impl Quota {
     }
 
     fn event(&self) -> Event {
-        let counted = self.meter.counted();
+        let meter = self.meter.borrow();
         let mut map = Map::new();
-        map.insert("level".into(), json!(self.meter.level()));
-        map.insert("used_bytes".into(), counted.month.bytes().into());
-        map.insert("monthly_bytes".into(), json!(self.meter.budget().map(|budget| budget.monthly_bytes)));
-        map.insert("resets_unix_ms".into(), self.meter.next_month_unix_ms().into());
+        map.insert("level".into(), json!(meter.level()));
+        map.insert("used_bytes".into(), meter.counted().month.bytes().into());
+        map.insert("monthly_bytes".into(), json!(meter.budget().map(|budget| budget.monthly_bytes)));
+        map.insert("resets_unix_ms".into(), meter.next_month_unix_ms().into());
         Event::Budget(map)
     }
 }
@@ -163,12 +164,13 @@ impl Drop for Quota {
     fn drop(&mut self) {
         if self.changed || self.turn > 0 {
             let turn = self.turn();
-            self.kept.keep(self.meter.counted(), turn);
+            self.kept.keep(self.meter.borrow().counted(), turn);
         }
     }
 }
 
-fn shown(meter: &Meter) -> Value {
+/// As the status shows it.
+pub fn shown(meter: &Meter) -> Value {
     let counted = meter.counted();
     json!({
         "level": meter.level(),
@@ -249,11 +251,11 @@ mod tests {
             }
             assert!(matches!(told.as_slice(), [Event::Budget(_), Event::Budget(_)]), "{told:?}");
             assert_eq!(quota.floor(), floor);
-            let counted = quota.meter.counted().clone();
+            let counted = quota.meter.borrow().counted().clone();
             drop(quota);
             let (quota, status) = Quota::open(&config);
-            assert_eq!(quota.meter.counted(), &counted);
-            assert_eq!((quota.floor(), &status.borrow()["level"]), (floor, &json!("spent")));
+            assert_eq!(quota.meter.borrow().counted(), &counted);
+            assert_eq!((quota.floor(), &shown(&status.borrow())["level"]), (floor, &json!("spent")));
         }
     }
 
@@ -266,11 +268,11 @@ mod tests {
             quota.sends(Some(1000), 20, 100, 1);
         }
         assert_eq!(quota.floor(), PRIORITY_MAX + 1, "spent");
-        let used = quota.meter.counted().month;
+        let used = quota.meter.borrow().counted().month;
         let larger = config.budget.clone().map(|budget| Budget { monthly_bytes: 1 << 30, ..budget });
         assert!(matches!(quota.set_budget(larger.clone()), Some(Event::Budget(_))));
-        assert_eq!((quota.floor(), quota.meter.counted().month), (0, used));
-        assert_eq!(status.borrow()["monthly_bytes"], 1 << 30);
+        assert_eq!((quota.floor(), quota.meter.borrow().counted().month), (0, used));
+        assert_eq!(shown(&status.borrow())["monthly_bytes"], 1 << 30);
         assert_eq!(quota.set_budget(larger), None, "the same again is no event");
         assert!(quota.set_budget(config.budget).is_some(), "spent again");
         assert!(quota.set_budget(None).is_some() && quota.floor() == 0);
@@ -281,7 +283,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("budget.json"), "{").unwrap();
         let (quota, _) = Quota::open(&config(dir.path(), WhenSpent::Stop));
-        assert_eq!((quota.meter.counted().month, quota.floor()), (Traffic::default(), 0));
+        assert_eq!((quota.meter.borrow().counted().month, quota.floor()), (Traffic::default(), 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -291,10 +293,10 @@ mod tests {
         config.cloud.keepalive_s = 60;
         let (mut quota, _) = Quota::open(&config);
         quota.look();
-        assert_eq!(quota.meter.counted().month.bytes(), 0, "no session, no signs of life");
+        assert_eq!(quota.meter.borrow().counted().month.bytes(), 0, "no session, no signs of life");
         quota.online(true);
         tokio::time::advance(LOOK_EVERY).await;
         quota.look();
-        assert_eq!(quota.meter.counted().month, quota.air.pings(LOOK_EVERY.as_secs() / 60));
+        assert_eq!(quota.meter.borrow().counted().month, quota.air.pings(LOOK_EVERY.as_secs() / 60));
     }
 }
