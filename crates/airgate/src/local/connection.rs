@@ -160,7 +160,13 @@ impl Connection {
                     }
                 }
                 notice = next_end(&mut self.ends), if may_tell => self.on_end(notice),
-                taken = mailbox.next(), if may_tell => self.tell(taken),
+                taken = mailbox.next(), if may_tell => {
+                    self.tell(taken);
+                    // What else waits leaves with it, in one write.
+                    while self.may_tell() && let Some(taken) = mailbox.try_next() {
+                        self.tell(taken);
+                    }
+                }
                 Ok(()) = link.changed(), if may_tell => {
                     let now = link.borrow_and_update().event();
                     if now != told {

@@ -39,6 +39,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub const FILTERS_PER_PROGRAM: usize = 64;
 /// Requests of all programs that wait for the router.
 const WAITING_REQUESTS: usize = 256;
+/// So many of them are done before others on the event loop have their turn.
+const AT_ONCE: usize = 32;
 
 /// A connected program, for as long as it is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -175,20 +177,20 @@ async fn run(
     status: watch::Sender<RouterStatus>,
     mut pulse: Pulse,
 ) {
-    let mut table = Table::default();
+    let (mut table, mut asked) = (Table::default(), Vec::new());
     loop {
         tokio::select! {
             () = pulse.beat() => continue,
-            request = requests.recv() => match request {
-                Some(Request::Publish(message, retain)) => table.publish(message, retain),
-                Some(request) => {
-                    apply(&mut table, request);
-                    if let Some(filters) = table.wanted_anew() {
-                        wanted.send_replace(filters);
-                    }
+            // What waits is done at once; who watches is told once.
+            count = requests.recv_many(&mut asked, AT_ONCE) => {
+                if count == 0 {
+                    return;
                 }
-                None => return,
-            },
+                asked.drain(..).for_each(|request| apply(&mut table, request));
+                if let Some(filters) = table.wanted_anew() {
+                    wanted.send_replace(filters);
+                }
+            }
             Some(down) = downlink.recv() => match down {
                 Downlink::Message(message, long) => {
                     let topic = message.topic.clone();

@@ -27,12 +27,13 @@ pub struct Parcel {
     /// What it says.
     pub event: Event,
     line: OnceLock<Bytes>,
+    encoded: OnceLock<Bytes>,
 }
 
 impl Parcel {
     /// A parcel with this event.
     pub fn new(event: Event) -> Arc<Self> {
-        Arc::new(Self { event, line: OnceLock::new() })
+        Arc::new(Self { event, line: OnceLock::new(), encoded: OnceLock::new() })
     }
 
     /// The event as a line of JSON, written once for all who read it. A long one is not kept beside the event.
@@ -41,6 +42,11 @@ impl Parcel {
             return self.event.to_line().into();
         }
         self.line.get_or_init(|| self.event.to_line().into()).clone()
+    }
+
+    /// The event as the other door writes it once for all who read it there.
+    pub fn encoded(&self, encode: impl FnOnce() -> Bytes) -> &Bytes {
+        self.encoded.get_or_init(encode)
     }
 
     /// What it weighs, in bytes, near enough to bound a sum of it.

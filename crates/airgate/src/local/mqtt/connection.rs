@@ -9,8 +9,8 @@ use crate::local::publish::{Way, not_accepted, not_subscribed, share_spent};
 use crate::local::rights::Caller;
 use crate::router::{ANNOUNCED, Account, Hears, Held, Item, Mailbox, ProgramId, SMALL_BYTES, Taken, announcement};
 use airgate_proto::topic::{self, TopicError};
-use airgate_proto::{Event, Op, Qos, parse_line};
-use bytes::{Buf, BytesMut};
+use airgate_proto::{Event, Message, Op, Qos, parse_line};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesOrdered;
@@ -20,6 +20,7 @@ use rumqttc::mqttbytes::v4::{
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,7 +142,7 @@ impl Connection {
                 // It is we who do not listen.
                 self.heard = Instant::now();
             }
-            let may_tell = self.may_tell() && self.window.is_open();
+            let may_tell = self.may_tell();
             self.weigh();
             self.input.reserve(CHUNK);
             tokio::select! {
@@ -158,7 +159,13 @@ impl Connection {
                     Ok(None) => {}
                     Err(why) => return End::Refused(why),
                 },
-                taken = mailbox.next(), if may_tell => self.tell(taken),
+                taken = mailbox.next(), if may_tell => {
+                    self.tell(taken);
+                    // What else waits leaves with it, in one write.
+                    while self.may_tell() && let Some(taken) = mailbox.try_next() {
+                        self.tell(taken);
+                    }
+                }
                 written = writer.write(&self.out), if !self.out.is_empty() => match written {
                     Ok(0) => return End::Gone(None),
                     Ok(len) => self.on_written(len),
@@ -175,14 +182,19 @@ impl Connection {
         }
     }
 
-    /// Whether the client has read enough to be told more.
+    /// Whether a message may be handed to the client now.
     fn may_tell(&self) -> bool {
+        self.has_read() && self.window.is_open()
+    }
+
+    /// Whether the client has read enough to be told more.
+    fn has_read(&self) -> bool {
         self.out.is_empty() || (self.out.len() < UNREAD && !self.held.share().is_spent())
     }
 
     fn may_read(&self) -> bool {
         let pending = if self.held.share().is_spent() { 1 } else { PENDING };
-        self.paused.is_none() && self.accepting.len() < pending && self.may_tell()
+        self.paused.is_none() && self.accepting.len() < pending && self.has_read()
     }
 
     /// Counts what it makes the daemon hold, and lets go of room that a long packet needed.
@@ -265,7 +277,11 @@ impl Connection {
             Ok(Way::Local(message)) => {
                 // [MQTT-3.3.1-5]
                 self.door.router.publish(message, publish.retain).await;
-                self.accepting.push_back(Box::pin(async move { Ok(number) }));
+                match number {
+                    Some(number) if self.accepting.is_empty() => self.say(&Packet::PubAck(PubAck::new(number))),
+                    Some(_) => self.accepting.push_back(Box::pin(ready(Ok(number)))),
+                    None => {}
+                }
             }
             Ok(Way::Up(message)) => {
                 let waiting = Held::new(self.held.share().clone(), message.topic.len() + message.payload.len());
@@ -374,7 +390,10 @@ impl Connection {
             self.say(&Packet::Publish(Publish::new(&call.topic, QoS::AtMostOnce, message.payload)));
         }
         if let Event::Message(message) = &item.parcel.event {
-            let mut publish = Publish::from_bytes(&message.topic, QoS::AtMostOnce, message.payload.clone().into());
+            if item.qos == Qos::AtMostOnce && !item.retained {
+                return self.out.extend_from_slice(item.parcel.encoded(|| written_once(message)));
+            }
+            let mut publish = publish(message);
             publish.retain = item.retained;
             if item.qos == Qos::AtLeastOnce {
                 publish.qos = QoS::AtLeastOnce;
@@ -403,6 +422,19 @@ impl Connection {
 /// The beginning of a foreign text, for the log: a topic may have 65,535 bytes.
 fn shortened(text: &str) -> &str {
     text.char_indices().nth(256).map_or(text, |(end, _)| text.get(..end).unwrap_or_default())
+}
+
+fn publish(message: &Message) -> Publish {
+    Publish::from_bytes(&message.topic, QoS::AtMostOnce, message.payload.clone().into())
+}
+
+/// The message at QoS 0: the same bytes for every client.
+fn written_once(message: &Message) -> Bytes {
+    let mut bytes = BytesMut::new();
+    if let Err(error) = publish(message).write(&mut bytes) {
+        tracing::warn!(topic = message.topic, %error, "a message could not be written as MQTT");
+    }
+    bytes.freeze()
 }
 
 async fn until(moment: Option<Instant>) {
