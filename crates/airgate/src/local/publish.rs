@@ -3,15 +3,11 @@
 use super::Door;
 use super::rights::{Caller, Rights, Use};
 use crate::batch::fits;
-use crate::outbox::{self, AcceptError, Accepted, ListenerId};
+use crate::outbox::{self, AcceptError, Accepting, ListenerId};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, HELD_BYTES_PER_USER, Hears, NotSubscribed, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
-use futures_util::future::BoxFuture;
-use std::future::ready;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::task::unconstrained;
 
 /// Longest payload between programs of this host, in bytes: as text it must still fit into a line at the JSON door.
 pub const LOCAL_PAYLOAD: usize = 64 * 1024;
@@ -49,20 +45,9 @@ impl Door {
     }
 
     /// Puts a message of the caller into the outbox. Its number is given now, so that the messages of a program keep their order in
-    /// whatever order the futures are polled from here on; for the same reason none of them yields to other tasks.
-    pub(super) fn accept(
-        &self,
-        caller: &Caller,
-        message: outbox::Message,
-        listener: Option<ListenerId>,
-    ) -> BoxFuture<'static, Result<Accepted, AcceptError>> {
-        let (outbox, bound) = (self.outbox.clone(), self.rights().max_queued_bytes(caller));
-        let mut accepting: BoxFuture<'static, _> =
-            Box::pin(unconstrained(async move { outbox.accept_for(message, bound, listener).await }));
-        match accepting.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(accepted) => Box::pin(ready(accepted)),
-            Poll::Pending => accepting,
-        }
+    /// whatever order the futures are polled from here on.
+    pub(super) fn accept(&self, caller: &Caller, message: outbox::Message, listener: Option<ListenerId>) -> Accepting {
+        self.outbox.accept_for(message, self.rights().max_queued_bytes(caller), listener)
     }
 
     pub(super) fn too_fast(&self, caller: &Caller, pause: Duration) -> Refusal {

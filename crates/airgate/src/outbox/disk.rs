@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::company::Company;
 use super::errors::AcceptError;
 use super::files::DirLock;
 use super::index::{Carry, Extent, Finished, Note, records_of};
@@ -24,6 +25,8 @@ const CLOCK_DOUBT: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
 /// How soon to ask again while too little is left.
 const LOW_PAUSE: Duration = Duration::from_secs(10);
+/// How soon to ask again whether the host's clock is known to be right.
+const CLOCK_LOOK: Duration = Duration::from_secs(10);
 /// So many bytes written are a reason to ask again what is left.
 const SPACE_STEP: u64 = 1 << 20;
 
@@ -60,8 +63,11 @@ pub(super) struct Writer {
     pub(super) space: Space,
     /// When the last group with acceptances was on the disk.
     pub(super) committed: Option<Instant>,
+    pub(super) company: Company,
     /// Whether the host's clock was known to be right when the time was last kept.
     pub(super) anchored: Option<bool>,
+    /// When the host was last asked about its clock.
+    pub(super) clock_asked: Option<Instant>,
     /// Not before this moment is a segment written anew again, after that failed.
     pub(super) compact_from: Option<Instant>,
 }
@@ -102,7 +108,7 @@ impl Writer {
             self.commit(jobs, None);
             self.tidy();
             self.look_at_space();
-            if self.anchored == Some(false) {
+            if self.anchored == Some(false) && self.clock_asked.is_none_or(|at| at.elapsed() >= CLOCK_LOOK) {
                 self.keep_time();
             }
             if close.is_some() {
@@ -153,12 +159,15 @@ impl Writer {
         unwritten >= self.options.settle_batch || reserve || ((unwritten > 0 || self.log.unsynced) && waited)
     }
 
-    /// The group that the first one opens. It waits for company until a commit window after the last group: that bounds the
-    /// fsyncs, and a message that comes alone does not wait.
+    /// The group that the first one opens. It waits for company until a commit window after the last group, as long as
+    /// company comes: that bounds the fsyncs, and a message that comes alone does not wait.
     fn gather(&mut self, first: AcceptJob) -> (Vec<AcceptJob>, Option<oneshot::Sender<()>>) {
-        let until = self.committed.map_or_else(Instant::now, |last| last + self.options.commit_window);
+        let now = Instant::now();
+        let window_ends = self.committed.map_or(now, |last| last + self.options.commit_window);
+        let waits = self.company.expected() && window_ends > now;
+        let until = if waits { window_ends } else { now };
         let mut bytes = first.offered.message.weight();
-        let mut jobs = vec![first];
+        let (mut jobs, mut close) = (vec![first], None);
         while bytes < self.options.commit_bytes {
             match self.receive(Some(until)) {
                 Ok(Some(Job::Accept(job))) => {
@@ -166,11 +175,15 @@ impl Writer {
                     jobs.push(job);
                 }
                 Ok(Some(Job::Wake)) => self.shared.with(|state, _| state.woken = false),
-                Ok(Some(Job::Close(reply))) => return (jobs, Some(reply)),
+                Ok(Some(Job::Close(reply))) => {
+                    close = Some(reply);
+                    break;
+                }
                 Ok(None) | Err(Gone) => break,
             }
         }
-        (jobs, None)
+        self.company.came(waits, jobs.len());
+        (jobs, close)
     }
 
     /// Writes a group: what is to be accepted, what has ended, and what a finished segment hands on. True when durable.
@@ -297,6 +310,7 @@ impl Writer {
     /// Keeps the time: at the start, once the host's clock is known to be right, and at the end.
     pub(super) fn keep_time(&mut self) {
         let anchor = self.shared.anchor();
+        self.clock_asked = Some(Instant::now());
         if self.anchored == Some(anchor.known_good()) {
             return;
         }

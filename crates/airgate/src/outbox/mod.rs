@@ -5,9 +5,11 @@
 //! invariants. The index is pure; two threads touch the disk, one to write and one to read, so that an fsync of seconds
 //! stalls nothing but the acceptances that wait for it.
 
+mod accepting;
 mod browse;
 mod clock;
 mod compact;
+mod company;
 mod disk;
 mod ends;
 mod errors;
@@ -30,6 +32,7 @@ use std::thread;
 
 use tokio::sync::{Semaphore, oneshot, watch};
 
+pub use accepting::Accepting;
 pub use browse::{Listed, Page, read_stopped};
 pub use clock::{Clock, HostTime, SystemClock};
 pub use ends::{Ends, ListenerId};
@@ -41,11 +44,11 @@ pub use record::{DropReason, RECORD_MAX};
 pub use recover::Opened;
 pub use shared::{DiskHealth, OutboxStatus};
 
-use disk::{AcceptJob, Job, Offered, Space, Writer};
+use disk::{Job, Space, Writer};
 use files::{DirLock, Files, RealFiles};
-use index::{Next, Offer};
+use index::Next;
 use reader::{ReadFault, ReadJob};
-use shared::{Shared, State, Waiter};
+use shared::{Shared, State};
 
 /// Stack of each disk thread, in bytes: their work is shallow.
 const STACK: usize = 128 * 1024;
@@ -150,7 +153,9 @@ impl Outbox {
             notes_due: None,
             space: Space::default(),
             committed: None,
+            company: company::Company::default(),
             anchored: None,
+            clock_asked: None,
             compact_from: None,
         };
         spawn("outbox-write", move || writer.run()).map_err(io("start the writer of"))?;
@@ -161,94 +166,9 @@ impl Outbox {
         Ok((Self { inner: Arc::new(inner) }, found.opened))
     }
 
-    /// Takes a message: QoS 1 is durable when this returns, QoS 0 is in memory. While too many bytes wait for the disk, it
-    /// waits for room. A call that is cancelled while it waits for the disk may have been accepted all the same.
-    ///
-    /// # Errors
-    /// [`AcceptError`]; the message is then not accepted.
-    pub async fn accept(&self, message: Message) -> Result<Accepted, AcceptError> {
-        self.accept_for(message, None, None).await
-    }
-
-    /// As [`Outbox::accept`], from a program whose messages on the disk may take at most `max_queued_bytes`. At that bound
-    /// its messages are refused; nobody else's suffer. [outbox-14] The listener is told how it ends, if it is accepted and
-    /// had not ended before.
-    ///
-    /// # Errors
-    /// As [`Outbox::accept`].
-    pub async fn accept_for(
-        &self,
-        message: Message,
-        max_queued_bytes: Option<u64>,
-        listener: Option<ListenerId>,
-    ) -> Result<Accepted, AcceptError> {
-        message.check()?;
-        match message.qos {
-            Qos::AtMostOnce => self.accept_in_memory(message, listener),
-            Qos::AtLeastOnce => self.accept_on_disk(message, max_queued_bytes, listener).await,
-        }
-    }
-
     /// The outbox's time, in milliseconds: that in which a message expires. It runs on whatever the host's clock does.
     pub fn now_ms(&self) -> u64 {
         self.inner.shared.now_ms()
-    }
-
-    fn accept_in_memory(&self, message: Message, listener: Option<ListenerId>) -> Result<Accepted, AcceptError> {
-        self.inner.shared.with(|state, _| {
-            if state.closed {
-                return Err(AcceptError::Closed);
-            }
-            let expires = message.expires_unix_ms.is_some();
-            let seq = state.index.accept_in_memory(message);
-            if expires || state.index.reserve_wanted().is_some() {
-                self.wake(state);
-            }
-            let reason = || "no numbers could be set aside on the disk".to_owned();
-            let seq = seq.ok_or_else(|| AcceptError::Disk { reason: reason() })?;
-            listener.into_iter().for_each(|id| state.listeners.want(seq, id));
-            Ok(Accepted { seq, duplicate: false, settled: false })
-        })
-    }
-
-    async fn accept_on_disk(
-        &self,
-        message: Message,
-        max_queued_bytes: Option<u64>,
-        listener: Option<ListenerId>,
-    ) -> Result<Accepted, AcceptError> {
-        let weight = u32::try_from(message.weight()).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.inner.room).acquire_many_owned(weight).await;
-        let room = room.map_err(|_| AcceptError::Closed)?;
-        let (seq, settled, waiting) = self.inner.shared.with(|state, now| {
-            if state.closed {
-                return Err(AcceptError::Closed);
-            }
-            if !state.index.knows(message.uid, message.key.as_deref()) {
-                self.make_room(state, &message, max_queued_bytes)?;
-            }
-            match state.index.offer(message.uid, message.key.as_deref()) {
-                Offer::Known(seq) => {
-                    let settled = state.index.is_settled(seq);
-                    listener.filter(|_| !settled).into_iter().for_each(|id| state.listeners.want(seq, id));
-                    Ok((seq, settled, wait_for(state, seq, true)))
-                }
-                Offer::New(seq) => {
-                    state.index.on_its_way(message.uid, message.weight() as u64, true);
-                    // Sent under the lock, so that the log has the order of the numbers.
-                    let job = AcceptJob { offered: Offered { seq, accepted_unix_ms: now, message }, room };
-                    self.inner.jobs.send(Job::Accept(job)).map_err(|_| AcceptError::Closed)?;
-                    state.waiters.insert(seq, Vec::new());
-                    listener.into_iter().for_each(|id| state.listeners.want(seq, id));
-                    Ok((seq, false, wait_for(state, seq, false)))
-                }
-            }
-        })?;
-        let duplicate = match waiting {
-            Some(reply) => reply.await.map_err(|_| AcceptError::Closed)??,
-            None => true,
-        };
-        Ok(Accepted { seq, duplicate, settled })
     }
 
     /// The next to send: the highest priority first, within it the oldest. Waits while there is none, and while as many
@@ -279,37 +199,6 @@ impl Outbox {
                 Ok(message) => return Outgoing { seq, message },
                 Err(fault) => self.unreadable(seq, fault),
             }
-        }
-    }
-
-    /// What is on its way to the disk, this message among it, has its place there already. [outbox-12]
-    fn make_room(&self, state: &mut State, message: &Message, program: Option<u64>) -> Result<(), AcceptError> {
-        let Bounds { pending_bytes, max_bytes, max_messages, min_free, when_full } = self.inner.bounds;
-        if state.free < min_free {
-            // The writer asks again.
-            self.wake(state);
-            return Err(AcceptError::LowSpace { free: state.free, min_free });
-        }
-        let queued = state.index.bytes_of(message.uid);
-        if let Some(max_queued_bytes) = program.filter(|max| queued + message.weight() as u64 > *max) {
-            return Err(AcceptError::ProgramFull { queued, max_queued_bytes });
-        }
-        let pending = pending_bytes.saturating_sub(self.inner.room.available_permits()) as u64;
-        let bytes = max_bytes.saturating_sub(pending);
-        let messages = max_messages.saturating_sub(state.waiters.len() as u64 + 1);
-        let too_many = state.index.kept() > messages;
-        let fits = match when_full {
-            _ if pending > max_bytes || max_messages <= state.waiters.len() as u64 => false,
-            WhenFull::Refuse => !too_many && state.index.kept_bytes() <= bytes,
-            WhenFull::DropOldest => state.index.make_room(bytes, messages, message.priority),
-        };
-        if state.index.unwritten() > 0 {
-            self.wake(state);
-        }
-        match fits {
-            true => Ok(()),
-            false if too_many => Err(AcceptError::TooMany { max_messages }),
-            false => Err(AcceptError::Full { max_bytes }),
         }
     }
 
@@ -426,13 +315,6 @@ fn take(state: &mut State) -> Option<(Next, Option<Message>)> {
         Next::Ring { .. } => None,
     };
     Some((next, cached))
-}
-
-/// The commit that `seq` still waits for; `None` when it is durable.
-fn wait_for(state: &mut State, seq: u64, duplicate: bool) -> Option<oneshot::Receiver<Result<bool, AcceptError>>> {
-    let (reply, waiting) = oneshot::channel();
-    state.waiters.get_mut(&seq)?.push(Waiter { duplicate, reply });
-    Some(waiting)
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {

@@ -16,7 +16,7 @@ pub struct Options {
     pub dir: PathBuf,
     /// How long after a group the next may be written, so that what comes meanwhile shares one fsync. 20 ms.
     pub commit_window: Duration,
-    /// A group is closed early at this size. 1 MiB.
+    /// A group is closed early at this size. 256 KiB.
     pub commit_bytes: usize,
     /// Messages that wait for their fsync, together; a further acceptance waits for room. 4 MiB.
     pub pending_bytes: usize,
@@ -79,7 +79,7 @@ impl Options {
         Self {
             dir: dir.into(),
             commit_window: Duration::from_millis(20),
-            commit_bytes: 1 << 20,
+            commit_bytes: 256 << 10,
             pending_bytes: 4 << 20,
             segment_bytes: 4 << 20,
             settle_delay: Duration::from_secs(2),

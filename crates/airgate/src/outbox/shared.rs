@@ -179,6 +179,16 @@ impl Shared {
         let result = act(&mut state, now);
         state.count(now);
         self.tell(&mut state);
+        let (answers, can_take) = (std::mem::take(&mut state.answers), state.index.can_take());
+        // Who is woken takes this lock first of all: it must be free by then.
+        drop(state);
+        for (waiter, result) in answers {
+            // One that does not wait any more needs no answer.
+            let _ = waiter.reply.send(result.map(|()| waiter.duplicate));
+        }
+        if can_take {
+            self.ready.notify_waiters();
+        }
         result
     }
 
@@ -209,13 +219,6 @@ impl Shared {
             *old = status;
             changed
         });
-        for (waiter, result) in state.answers.drain(..) {
-            // One that does not wait any more needs no answer.
-            let _ = waiter.reply.send(result.map(|()| waiter.duplicate));
-        }
-        if state.index.can_take() {
-            self.ready.notify_waiters();
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::memory::Disk;
 use super::{TestClock, message};
+use crate::outbox::company::Company;
 use crate::outbox::disk::{AcceptJob, Job, Offered, Space, Writer};
 use crate::outbox::files::Files;
 use crate::outbox::index::{Next, Offer};
@@ -71,7 +72,9 @@ impl House {
             notes_due: None,
             space: Space::default(),
             committed: None,
+            company: Company::default(),
             anchored: None,
+            clock_asked: None,
             compact_from: None,
         };
         writer.keep_time();
