@@ -61,7 +61,7 @@ impl Cell {
 
     fn ceiling(self) -> Duration {
         let message = self.message();
-        let turnaround = self.turnaround.max(Duration::from_millis(1)) + self.line(2);
+        let turnaround = self.turnaround + self.line(2);
         let data = message.data.as_ref().map_or(0, |data| data.len() + b"\r\n>".len());
         let (ok, puback) = (self.line(b"\r\nOK\r\n".len()), self.line(b"\r\nPUBACK\r\n".len()));
         let end = if self.qos == 0 { ok } else { ok.max(self.round_trip) + puback };
@@ -203,7 +203,7 @@ fn main() {
     for baud in [115_200, 921_600] {
         for size in [64, 256, 1024, 4000] {
             for qos in [0, 1] {
-                for (turnaround, round_trip) in [0, 5, 20].iter().flat_map(|ta| [0, 50, 200].map(|rtt| (*ta, rtt))) {
+                for (turnaround, round_trip) in [1, 5, 20].iter().flat_map(|ta| [0, 50, 200].map(|rtt| (*ta, rtt))) {
                     if qos == 0 && round_trip > 0 {
                         continue;
                     }

@@ -255,6 +255,8 @@ impl Shell {
 
 async fn until(started: Instant, at: Option<Duration>) {
     match at {
+        // A timer would take up to a millisecond for what is due already.
+        Some(at) if started.elapsed() >= at => {}
         Some(at) => sleep_until(started + at).await,
         None => std::future::pending().await,
     }

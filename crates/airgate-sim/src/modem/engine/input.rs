@@ -199,8 +199,7 @@ impl Engine {
     /// The line is complete: carry it out after the turnaround.
     fn begin(&mut self) {
         self.input.mode = Mode::Busy;
-        let delay = self.setup.turnaround.max(Duration::from_millis(1)) + self.two_characters();
-        self.after(delay, Timer::Execute);
+        self.after(self.setup.turnaround + self.two_characters(), Timer::Execute);
     }
 
     /// The command is done: listen again. URCs that waited for the end of its data come now.

@@ -96,7 +96,7 @@ pub struct Setup {
     pub position: Option<(String, String)>,
     /// Seeds all that a profile leaves to chance.
     pub seed: u64,
-    /// From the end of a command line to its execution; at least a millisecond and two characters of the line rate.
+    /// From the end of a command line to its execution, beside two characters of the line rate.
     pub turnaround: Duration,
     /// Added to everything that comes back from the network.
     pub rtt: Duration,
@@ -122,7 +122,7 @@ impl Default for Setup {
             puk: "12345678".into(),
             position: Some(("34.7980542".into(), "114.3204965".into())),
             seed: 1,
-            turnaround: Duration::ZERO,
+            turnaround: Duration::from_millis(1),
             rtt: Duration::ZERO,
             baud: 0,
             unix_time: 1_728_546_819,
