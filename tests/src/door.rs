@@ -91,9 +91,13 @@ impl Door {
 
     /// Whether a message on a topic has come by now.
     pub fn has_message(&mut self, topic: &str) -> bool {
+        self.has(|event| event["event"] == "message" && event["topic"] == topic)
+    }
+
+    /// Whether what `wanted` recognises has come by now.
+    pub fn has(&mut self, wanted: impl Fn(&Value) -> bool) -> bool {
         self.ask_ok(json!({"op": "ping"}));
-        let is_it = |event: &Value| event["event"] == "message" && event["topic"] == topic;
-        let found = self.events.iter().position(is_it);
+        let found = self.events.iter().position(wanted);
         found.map(|at| self.events.remove(at)).is_some()
     }
 

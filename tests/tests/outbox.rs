@@ -3,11 +3,13 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, Process, Setup, bin, eventually};
+use airgate_tests::{Door, House, Process, Setup, bin, eventually, run};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// A daemon whose module is away.
@@ -97,6 +99,165 @@ fn at_the_most_messages_a_program_is_told_that_the_outbox_is_full() {
     let refused = publish(&mut door, "user/a", "3");
     assert_eq!((&refused["ok"], &refused["code"]), (&json!(false), &json!("outbox_full")), "{refused}");
     assert!(refused["message"].as_str().unwrap().contains("max_messages"));
+}
+
+/// A command that becomes another one in which this was mounted, and nowhere else; told when this user may not.
+fn mounted(mount: &str) -> Option<Vec<String>> {
+    if !run(Command::new("unshare").args(["-m", "true"])).status.success() {
+        println!("left out: only root may mount");
+        return None;
+    }
+    Some(["unshare", "-m", "sh", "-c", &format!("{mount} && exec \"$0\" \"$@\"")].map(str::to_owned).into())
+}
+
+/// A house whose module is away and whose outbox holds `kept`; nothing runs.
+fn stopped_with_something_kept(outbox: &'static str, kept: &str) -> House {
+    let mut house = House::with(Setup { outbox, ..Setup::default() });
+    house.program();
+    house.kill_modem();
+    Door::open(&house.socket()).publish("user/update", kept);
+    assert!(house.terminate_daemon());
+    house
+}
+
+fn disk(door: &mut Door) -> String {
+    door.status()["outbox"]["disk"].to_string()
+}
+
+#[test]
+fn on_a_disk_that_is_read_only_at_the_start_what_waits_is_sent_and_what_is_new_is_refused() {
+    let mut house = stopped_with_something_kept("", "kept before");
+    let path = house.path("outbox").display().to_string();
+    let Some(mount) = mounted(&format!("mount --bind '{path}' '{path}' && mount -o remount,ro,bind '{path}'")) else {
+        return;
+    };
+    house.start_modem();
+    house.start_daemon_under(&mount.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut door = house.program();
+    let refused = publish(&mut door, "user/update", "not now");
+    assert_eq!(refused["code"], "internal");
+    assert!(refused["message"].as_str().unwrap().contains("Read-only file system"), "{refused}");
+    assert!(disk(&mut door).contains("Read-only"), "{}", disk(&mut door));
+    door.ask_ok(json!({"op": "publish", "topic": "user/update", "payload": "in memory", "qos": 0}));
+    house.all_arrive("user/update", &["kept before".to_owned(), "in memory".to_owned()]);
+    let pid = house.daemon_pid().to_string();
+    let mut writable = Command::new("nsenter");
+    writable.args(["-t", &pid, "-m", "mount", "-o", "remount,rw,bind", &path]);
+    assert!(run(&mut writable).status.success());
+    assert_eq!(publish(&mut door, "user/update", "now")["ok"], true);
+    assert_eq!(disk(&mut door), "\"ok\"");
+    house.all_arrive("user/update", &["now".to_owned()]);
+}
+
+#[test]
+fn a_small_disk_refuses_what_is_new_when_it_is_full_and_takes_it_again_when_what_waits_is_sent() {
+    // Full to the last block, and with something left for others.
+    for outbox in ["min_free = 0", "min_free = \"64 KiB\""] {
+        let mut house = House::unstarted(Setup { outbox, ..Setup::default() });
+        house.kill_modem();
+        let path = house.path("outbox");
+        std::fs::create_dir(&path).unwrap();
+        let Some(mount) = mounted(&format!("mount -t tmpfs -o size=192k tmpfs '{}'", path.display())) else { return };
+        house.start_daemon_under(&mount.iter().map(String::as_str).collect::<Vec<_>>());
+        let mut door = Door::open(&house.socket());
+        let text = |number: usize| format!("{number} {}", "x".repeat(4000));
+        let refused = |answer: &Value| answer["ok"] == false;
+        let count = (0..100).find(|number| refused(&publish(&mut door, "user/update", &text(*number)))).unwrap();
+        assert!(count > 10, "{count}");
+        assert_ne!(disk(&mut door), "\"ok\"");
+        house.start_modem();
+        let all: Vec<String> = (0..count).map(text).collect();
+        house.all_arrive("user/update", &all);
+        eventually("there is room again", || (!refused(&publish(&mut door, "user/update", "room"))).then_some(()));
+        eventually("it is well", || (disk(&mut door) == "\"ok\"").then_some(()));
+        house.all_arrive("user/update", &["room".to_owned()]);
+    }
+}
+
+/// Does something to the system calls of the daemon's thread that writes, until it is dropped.
+struct Tampered(Child);
+
+impl Tampered {
+    /// `None`, and told, where nobody may look into another process.
+    fn with(house: &House, inject: &str) -> Option<Self> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", house.daemon_pid())).unwrap().flatten();
+        let named =
+            |path: PathBuf| std::fs::read_to_string(path.join("comm")).is_ok_and(|name| name.trim() == "outbox-write");
+        let thread = tasks.map(|task| task.path()).find(|path| named(path.clone())).expect("a thread that writes");
+        let mut strace = Command::new("strace");
+        strace.arg("-p").arg(thread.file_name().unwrap()).arg("-e").arg(format!("inject={inject}"));
+        // The thread also writes to wake others.
+        let files = std::fs::read_dir(house.path("outbox")).unwrap().flatten().map(|file| file.path());
+        let newest = files.filter(|path| path.extension().is_some_and(|kind| kind == "seg")).max().unwrap();
+        strace.arg("-P").arg(newest);
+        let Ok(mut child) = strace.stderr(Stdio::piped()).spawn() else {
+            println!("left out: there is no strace");
+            return None;
+        };
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        // It must not wait for somebody who reads what it says.
+        std::thread::spawn(move || lines.for_each(drop));
+        if first.ends_with("attached") {
+            return Some(Self(child));
+        }
+        println!("left out: {first}");
+        child.wait().unwrap();
+        None
+    }
+}
+
+impl Drop for Tampered {
+    fn drop(&mut self) {
+        // With SIGTERM it lets go of the thread, and of what it delays.
+        run(Command::new("kill").arg(self.0.id().to_string()));
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_disk_that_begins_to_fail_is_told_and_used_again_when_it_is_well() {
+    let house = House::new();
+    let mut door = house.program();
+    for (fault, words) in [("fdatasync:error=EIO", "Input/output error"), ("write:error=EROFS", "Read-only")] {
+        door.publish("user/update", "well");
+        let Some(tampered) = Tampered::with(&house, fault) else { return };
+        let refused = publish(&mut door, "user/update", "not now");
+        assert_eq!(refused["code"], "internal", "{refused}");
+        assert!(refused["message"].as_str().unwrap().contains(words), "{refused}");
+        assert!(disk(&mut door).contains(words), "{}", disk(&mut door));
+        door.ask_ok(json!({"op": "publish", "topic": "user/update", "payload": fault, "qos": 0}));
+        house.all_arrive("user/update", &[fault.to_owned()]);
+        drop(tampered);
+        assert_eq!(publish(&mut door, "user/update", words)["ok"], true);
+        assert_eq!(disk(&mut door), "\"ok\"");
+        house.all_arrive("user/update", &[words.to_owned()]);
+    }
+}
+
+#[test]
+fn while_the_disk_takes_its_time_only_acceptances_wait() {
+    let house = House::new();
+    let mut door = house.program();
+    door.ask_ok(json!({"op": "subscribe", "filter": "user/get"}));
+    house.cloud.subscribed("user/get");
+    door.publish("user/update", "before");
+    let Some(tampered) = Tampered::with(&house, "fdatasync:delay_enter=600000000") else { return };
+    let mut waiting = Door::open(&house.socket());
+    waiting.send_raw(b"{\"id\":\"slow\",\"op\":\"publish\",\"topic\":\"user/update\",\"payload\":\"slow\"}\n");
+    let slow = |answer: &Value| answer["id"] == "slow";
+    assert!(!waiting.has(slow), "its door answers, and the disk does not");
+    // The line, both ways; the other door's QoS 0; a message between programs.
+    door.ask_ok(json!({"op": "at", "command": "AT+CSQ"}));
+    door.ask_ok(json!({"op": "publish", "topic": "user/update", "payload": "quick", "qos": 0}));
+    house.all_arrive("user/update", &["quick".to_owned()]);
+    house.cloud.publish("user/get", b"down");
+    assert_eq!(door.message("user/get")["payload"], "down");
+    door.publish("local/x", "between programs");
+    assert!(!waiting.has(slow), "all that went past it");
+    drop(tampered);
+    assert_eq!(waiting.event(slow)["ok"], true);
+    house.all_arrive("user/update", &["slow".to_owned()]);
 }
 
 /// A house with this batch for `user/readings`.

@@ -16,7 +16,7 @@ use super::errors::AcceptError;
 use super::index::Offer;
 use super::message::{Message, Qos};
 use super::options::WhenFull;
-use super::shared::{State, Waiter};
+use super::shared::{DiskHealth, State, Waiter};
 use super::{Accepted, Bounds, Outbox};
 
 type Outcome = Result<Accepted, AcceptError>;
@@ -123,7 +123,8 @@ impl Outbox {
                 return Err(AcceptError::Closed);
             }
             let expires = message.expires_unix_ms.is_some();
-            let seq = state.index.accept_in_memory(message);
+            let fails = matches!(state.disk, DiskHealth::Failing { .. });
+            let seq = state.index.accept_in_memory(message, fails);
             if expires || state.index.reserve_wanted().is_some() {
                 self.wake(state);
             }

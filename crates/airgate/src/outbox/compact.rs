@@ -8,7 +8,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::disk::Writer;
+use super::disk::{Space, Writer};
 use super::index::Sparse;
 use super::record::Record;
 use super::segment::{self, HEAD_LEN, Head, VERSION, file_name, unfinished_name};
@@ -36,6 +36,36 @@ impl Writer {
         let done = self.rewrite(&sparse);
         self.compact_from = done.is_err().then(|| Instant::now() + PAUSE);
         self.told("a segment cannot be compacted", done);
+    }
+
+    /// Where there is no room, the newest segment, too, gives its room back once nothing in it lives: it may be all that the
+    /// outbox has, and the disk too full to say in it that it is of no more use. [outbox-18]
+    pub(super) fn empty_newest(&mut self) {
+        if matches!(self.shared.status.borrow().disk, DiskHealth::Ok) {
+            return;
+        }
+        let found = self.shared.with(|state, _| state.index.idle_newest().map(|kept| (kept, state.index.ceiling())));
+        let Some((kept, ceiling)) = found else { return };
+        // Who reads a message of it would find another in its place.
+        let emptied = {
+            let _unread = self.shared.hold_files();
+            self.log.empty()
+        };
+        if !matches!(emptied, Ok(true)) {
+            return;
+        }
+        let mut records = vec![Record::Reserve { ceiling }];
+        records.extend(kept.records());
+        let written = self.log.write(&records, ceiling, false);
+        let durable = written.is_ok();
+        self.shared.with(|state, _| {
+            state.index.emptied(kept, durable);
+            if durable && matches!(state.disk, DiskHealth::Failing { .. }) {
+                state.disk = DiskHealth::Ok;
+            }
+        });
+        self.told("a segment that was emptied cannot be written", written.map(drop));
+        self.space = Space::default();
     }
 
     fn is_crowded(&self) -> bool {

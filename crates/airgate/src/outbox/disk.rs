@@ -284,6 +284,7 @@ impl Writer {
             self.told("a finished segment cannot be deleted", synced);
         }
         self.compact();
+        self.empty_newest();
     }
 
     /// Asks what the file system has left: not more often than it can matter.

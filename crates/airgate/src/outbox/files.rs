@@ -123,13 +123,29 @@ pub(super) struct DirLock(#[expect(dead_code, reason = "held for its lock")] Fil
 impl DirLock {
     /// Creates the directory if need be and locks it; `Ok(None)` when another instance holds it.
     pub(super) fn take(dir: &Path) -> io::Result<Option<Self>> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let path = dir.join("lock");
-        let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        let mut new = fs::DirBuilder::new();
+        if let Err(error) = new.recursive(true).mode(0o700).create(dir)
+            && !dir.is_dir()
+        {
+            return Err(error);
+        }
+        let file = Self::open(dir)?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self(file))),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A file system that became read-only may still be read: the lock is then on what is there.
+    fn open(dir: &Path) -> io::Result<File> {
+        let path = dir.join("lock");
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        match opened {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                File::open(path).or_else(|_| File::open(dir))
+            }
+            opened => opened,
         }
     }
 }

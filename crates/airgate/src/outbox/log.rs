@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use super::files::{Files, SegmentFile};
 use super::record::Record;
-use super::segment::{Head, VERSION, file_name};
+use super::segment::{HEAD_LEN, Head, VERSION, file_name};
+
+/// A segment that is cut to its head was longer than this: a file system gives room in blocks.
+const WORTH_EMPTYING: u32 = 16 * 1024;
 
 /// The segment that is being written.
 pub(super) struct Active {
@@ -110,6 +113,15 @@ impl Log {
         }
         self.active = Some(active);
         Ok(())
+    }
+
+    /// Cuts the active segment to its head: nothing in it is of use any more. False when there is none, or it is hardly longer.
+    pub(super) fn empty(&mut self) -> io::Result<bool> {
+        let Some(active) = self.active.as_mut().filter(|active| active.len > WORTH_EMPTYING) else { return Ok(false) };
+        let head = u32::try_from(HEAD_LEN).unwrap_or(u32::MAX);
+        active.file.truncate(u64::from(head))?;
+        active.len = head;
+        Ok(true)
     }
 
     fn grown(&mut self, active: Active, len: u32) {

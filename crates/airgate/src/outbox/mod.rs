@@ -109,7 +109,7 @@ impl Outbox {
     ///
     /// # Errors
     /// [`OpenError`]: in use by another instance, written by a newer version, or the file system refuses. A disk that is
-    /// merely full does not stop it: what waits can still be sent.
+    /// merely full, or has become read-only, does not stop it: what waits can still be sent.
     pub fn open(options: Options) -> Result<(Self, Opened), OpenError> {
         Self::open_with(options, Arc::new(RealFiles))
     }
@@ -124,6 +124,9 @@ impl Outbox {
         let lock = DirLock::take(&dir).map_err(io("lock"))?.ok_or_else(|| OpenError::InUse { dir: dir.clone() })?;
         let found = recover::recover(&*files, &options)?;
         let shared = Arc::new(Shared::new(found.index, found.salts, &options, found.steady));
+        if let Some(reason) = found.read_only {
+            shared.with(|state, _| state.disk = DiskHealth::Failing { reason });
+        }
         let (jobs, jobs_of_writer) = mpsc::channel();
         let (reads, reads_of_reader) = mpsc::channel();
         let room = Arc::new(Semaphore::new(options.pending_bytes));

@@ -37,6 +37,8 @@ pub(super) struct Recovered {
     pub(super) sizes: BTreeMap<u32, u32>,
     pub(super) opened: Opened,
     pub(super) steady: Steady,
+    /// Why the log cannot be written, when the file system has become read-only.
+    pub(super) read_only: Option<String>,
     /// When the newest message was accepted.
     newest_ms: u64,
 }
@@ -61,12 +63,13 @@ pub(super) fn recover(files: &dyn Files, options: &Options) -> Result<Recovered,
         sizes: BTreeMap::new(),
         opened: Opened::default(),
         steady: Steady::resume(None, 0, host),
+        read_only: None,
         newest_ms: 0,
     };
     // Written anew, and not yet in its place when the power went.
     for name in names.iter().filter(|name| is_unfinished(name)) {
         let path = dir.join(name);
-        files.remove(&path).map_err(|source| io_error("remove", &path, source))?;
+        found.changed("remove", &path, files.remove(&path))?;
     }
     // One for all of them: freed and taken anew each time, it would leave the heap as large as it was at its fullest.
     let mut buffer = Vec::new();
@@ -97,12 +100,12 @@ impl Recovered {
             Ok(head) => self.load_records(files, &path, Head { number, ..head }, bytes, last),
             Err(HeadFault::Unborn) => {
                 self.opened.cut_bytes += bytes.len() as u64;
-                files.remove(&path).map_err(|source| io_error("remove", &path, source))
+                self.changed("remove", &path, files.remove(&path)).map(drop)
             }
             Err(HeadFault::Damaged) => {
                 self.opened.corrupt_records += 1;
                 let aside = path.with_extension("seg.bad");
-                files.rename(&path, &aside).map_err(|source| io_error("set aside", &path, source))
+                self.changed("set aside", &path, files.rename(&path, &aside)).map(drop)
             }
             Err(HeadFault::Version(found)) => Err(OpenError::Version { path, found, known: VERSION }),
         }
@@ -135,8 +138,22 @@ impl Recovered {
             return Ok(());
         }
         self.opened.cut_bytes += torn;
-        self.active = reopen(files, path, head, walk.good_end, torn).map_err(|source| io_error("cut", path, source))?;
+        let active = reopen(files, path, head, walk.good_end, torn);
+        self.active = self.changed("cut", path, active)?.flatten();
         Ok(())
+    }
+
+    /// What came of a change. On a file system that has become read-only there is none, and that is no reason not to send what
+    /// can be read: what is left there now is recognised again at the next start.
+    fn changed<T>(&mut self, what: &'static str, path: &Path, result: io::Result<T>) -> Result<Option<T>, OpenError> {
+        match result {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                self.read_only.get_or_insert_with(|| format!("cannot {what} {}: {error}", path.display()));
+                Ok(None)
+            }
+            Err(error) => Err(io_error(what, path, error)),
+        }
     }
 }
 

@@ -140,6 +140,21 @@ impl Index {
         Some(if nothing { Finished::Delete(from) } else { Finished::Carry(carry) })
     }
 
+    /// What must be kept of the newest segment when nothing in it lives; `None` while something does.
+    pub(in crate::outbox) fn idle_newest(&self) -> Option<Carry> {
+        let newest = self.segments.newest()?;
+        let lives = self.segments.all_in(newest).any(|entry| entry.state.is_live());
+        (!lives).then(|| self.said_by(newest))
+    }
+
+    /// The newest segment was cut to its head; what was kept of it is durable in it again, or is still to be written.
+    pub(in crate::outbox) fn emptied(&mut self, kept: Carry, durable: bool) {
+        self.segments.shrunk(kept.from, &[]);
+        if !durable {
+            self.return_notes(kept.ends.into_iter().flat_map(|(_, notes)| notes).flatten().collect());
+        }
+    }
+
     /// What a segment says that does not concern its own messages alone.
     fn said_by(&self, from: u32) -> Carry {
         // What it says of one that is itself finished is needed as long as that one is there.

@@ -253,9 +253,10 @@ impl Index {
         self.keys.is_settled(seq)
     }
 
-    /// A QoS 0 message: its number, or `None` while no numbers are set aside.
-    pub(super) fn accept_in_memory(&mut self, message: Message) -> Option<u64> {
-        if self.next_seq >= self.ceiling {
+    /// A QoS 0 message: its number, or `None` while no numbers are set aside. On a disk that fails (`fails`), none will be, and it
+    /// gets one that may be used again after a restart.
+    pub(super) fn accept_in_memory(&mut self, message: Message, fails: bool) -> Option<u64> {
+        if self.next_seq >= self.ceiling && !fails {
             return None;
         }
         let seq = self.number();

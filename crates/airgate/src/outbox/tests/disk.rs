@@ -1,18 +1,20 @@
 //! Disks that fail and disks that are slow.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
 use super::{drain, message, options, put};
 use crate::outbox::files::{Files, RealFiles, SegmentFile};
+use crate::outbox::segment::file_name;
 use crate::outbox::{AcceptError, DiskHealth, Message, Outbox, Qos};
 
 #[derive(Default)]
 struct Faults {
     no_space: AtomicBool,
     no_sync: AtomicBool,
+    read_only: AtomicBool,
     free: AtomicU64,
     gate: Mutex<bool>,
     opened: Condvar,
@@ -20,6 +22,10 @@ struct Faults {
 }
 
 impl Faults {
+    fn may_change(&self) -> io::Result<()> {
+        if self.read_only.load(SeqCst) { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
+    }
+
     fn hold(&self, held: bool) {
         *self.gate.lock().unwrap() = held;
         self.opened.notify_all();
@@ -33,6 +39,7 @@ struct FaultySegment(Box<dyn SegmentFile>, Arc<Faults>);
 
 impl SegmentFile for FaultySegment {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.1.may_change()?;
         if self.1.no_space.load(SeqCst) {
             self.0.append(&bytes[..bytes.len() / 2])?;
             return Err(io::ErrorKind::StorageFull.into());
@@ -57,9 +64,11 @@ impl Files for Faulty {
         RealFiles.list(dir)
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        self.0.may_change()?;
         Ok(Box::new(FaultySegment(RealFiles.create(path)?, Arc::clone(&self.0))))
     }
     fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+        self.0.may_change()?;
         Ok(Box::new(FaultySegment(RealFiles.append(path)?, Arc::clone(&self.0))))
     }
     fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
@@ -69,15 +78,18 @@ impl Files for Faulty {
         RealFiles.read_at(path, offset, len)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.0.may_change()?;
         RealFiles.remove(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.may_change()?;
         RealFiles.rename(from, to)
     }
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         RealFiles.sync_dir(dir)
     }
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.0.may_change()?;
         RealFiles.replace(path, bytes)
     }
     fn free(&self, _: &Path) -> io::Result<u64> {
@@ -107,6 +119,32 @@ async fn failing_disk_is_told_and_later_acceptances_succeed_again() {
         assert_eq!((opened.queued, opened.corrupt_records), (2, 0));
         assert_eq!(drain(&again).await, ["before", "after"]);
     }
+}
+
+#[tokio::test]
+async fn a_disk_that_became_read_only_is_read_and_told_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let (before, _) = Outbox::open(options(dir.path())).unwrap();
+    put(&before, "kept").await;
+    before.close().await;
+    let segments = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let last = segments.filter(|path| path.extension().is_some_and(|kind| kind == "seg")).max().unwrap();
+    // A torn tail that cannot be cut now, a segment that is damaged, and one that was not finished.
+    std::fs::OpenOptions::new().append(true).open(&last).unwrap().write_all(b"torn").unwrap();
+    std::fs::write(last.with_file_name("0000000000.seg"), [0xff; 100]).unwrap();
+    let files = Faulty::default();
+    files.0.read_only.store(true, SeqCst);
+    let (outbox, opened) = Outbox::open_with(options(dir.path()), Arc::new(files.clone())).unwrap();
+    assert_eq!((opened.queued, opened.corrupt_records), (1, 1));
+    assert!(matches!(outbox.status().borrow().disk, DiskHealth::Failing { .. }));
+    assert!(matches!(outbox.accept(message("refused")).await, Err(AcceptError::Disk { .. })));
+    assert_eq!(drain(&outbox).await, ["kept"], "what can be read is sent");
+    files.0.read_only.store(false, SeqCst);
+    put(&outbox, "after").await;
+    assert_eq!(outbox.status().borrow().disk, DiskHealth::Ok);
+    outbox.close().await;
+    let (again, _) = Outbox::open(options(dir.path())).unwrap();
+    assert_eq!(drain(&again).await, ["after"]);
 }
 
 #[tokio::test]
@@ -155,4 +193,42 @@ async fn a_disk_with_too_little_left_refuses_what_is_new_and_sends_what_waits() 
         tokio::task::yield_now().await;
     }
     assert_eq!(outbox.status().borrow().disk, DiskHealth::Ok);
+}
+
+#[tokio::test]
+async fn a_segment_of_which_nothing_waits_gives_its_room_back_where_there_is_little() {
+    // [outbox-3] [outbox-8] [outbox-18]
+    let dir = tempfile::tempdir().unwrap();
+    let files = Faulty::default();
+    files.0.free.store(2_000, SeqCst);
+    let bounded = || crate::outbox::Options { min_free: 1_000, settled_keys: 8, ..options(dir.path()) };
+    let (outbox, _) = Outbox::open_with(bounded(), Arc::new(files.clone())).unwrap();
+    let long = "x".repeat(20_000);
+    let keyed = Message { key: Some("k".to_owned()), ..message(&long) };
+    let seq = outbox.accept(keyed.clone()).await.unwrap().seq;
+    let size = || std::fs::metadata(dir.path().join(file_name(1))).unwrap().len();
+    assert!(size() > 20_000);
+    files.0.free.store(100, SeqCst);
+    while outbox.accept(message("new")).await.is_ok() {
+        drain(&outbox).await;
+    }
+    drain(&outbox).await;
+    outbox.status().wait_for(|status| status.queued == 0).await.unwrap();
+    while size() > 20_000 {
+        let _ = outbox.accept(message("wakes the writer")).await;
+        tokio::task::yield_now().await;
+    }
+    files.0.free.store(2_000, SeqCst);
+    outbox.close().await;
+    let (again, opened) = Outbox::open_with(bounded(), Arc::new(files)).unwrap();
+    assert_eq!((opened.queued, opened.corrupt_records, opened.cut_bytes), (0, 0, 0));
+    let known = again.accept(keyed).await.unwrap();
+    assert!(known.duplicate && known.seq == seq, "its key is remembered");
+    let fresh = loop {
+        match again.accept(message("later")).await {
+            Ok(accepted) => break accepted.seq,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    assert!(fresh > seq);
 }
