@@ -1,11 +1,13 @@
 //! No secret is seen where it does not belong: the log at its most talkative, the status, the process table, what a core
-//! dump holds of the command line and the environment, the listings of the configuration and the store.
+//! dump holds of the command line and the environment, the listings of the configuration and the store, the page and the
+//! numbers for others, the archive for whoever helps, and the error about the very line that holds it.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
 use airgate_tests::{DEVICE_SECRET, House, Instance, SUB_DEVICE_SECRET, Setup, Tls, bin, run};
 use serde_json::json;
 use std::os::unix::fs::FileExt;
+use std::process::Command;
 
 /// What the process table shows of a process to everybody, and to its owner.
 fn process_table(pid: u32) -> String {
@@ -30,14 +32,43 @@ fn in_a_core_dump(pid: u32) -> String {
     words + &environment
 }
 
+/// All that a command says; it must go well.
+fn said(command: &mut Command) -> String {
+    let output = run(command);
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{command:?}: {said}");
+    said
+}
+
 /// What the commands tell of the configuration and the store.
 fn listings(house: &House) -> String {
-    let told = [&["config", "show"][..], &["credentials", "list"][..]].map(|command| {
-        let output = run(bin("airgate").args(command).arg("--config").arg(house.path("airgate.toml")));
-        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
-    });
-    told.concat()
+    let commands = [
+        &["config", "show"][..],
+        &["config", "show", "--json"],
+        &["credentials", "list"],
+        &["credentials", "list", "--json"],
+        &["auth"],
+    ];
+    commands.map(|command| said(bin("airgate").args(command).arg("--config").arg(house.path("airgate.toml")))).concat()
+}
+
+/// What others are given: the page, the numbers, what waits, the way to the cloud, the archive for whoever helps.
+fn given_away(house: &House) -> String {
+    let mut page = house.airgate(&["report"]);
+    let told = [&["metrics"][..], &["outbox", "list"]].map(|command| said(&mut house.airgate(command))).concat();
+    let bundle = house.path("bundle.tar.gz");
+    let mut check = house.airgate(&["check", "--json"]);
+    let checked = said(check.arg("--config").arg(house.path("airgate.toml")).arg("--bundle").arg(&bundle));
+    let unpacked = said(Command::new("tar").arg("-xzOf").arg(&bundle));
+    assert!(unpacked.contains("product_key"), "the settings are in the archive");
+    [said(&mut page), told, checked, unpacked].concat()
+}
+
+/// The secrets that a registration handed out, as they lie in the store.
+fn handed_out(house: &House) -> Vec<String> {
+    let store = std::fs::read(house.path("store/credentials.redb")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&store).into_owned();
+    text.split("\"secret\":\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
 }
 
 /// A run of hexadecimal digits as long as a signature.
@@ -56,6 +87,9 @@ fn signature(text: &str) -> Option<&str> {
 
 /// Nothing of these in any of the places, and in those that hold no random paths nothing that looks like a secret or a signature.
 fn nothing_is_shown(mut house: House, secrets: &[&str]) {
+    let handed_out = handed_out(&house);
+    let secrets: Vec<&str> = secrets.iter().copied().chain(handed_out.iter().map(String::as_str)).collect();
+    let given_away = given_away(&house);
     let shown = run(house.airgate(&["status"]).arg("--json")).stdout;
     let shown = [String::from_utf8_lossy(&shown).into_owned(), house.program().status().to_string()].concat();
     let (table, core, listed) =
@@ -64,8 +98,14 @@ fn nothing_is_shown(mut house: House, secrets: &[&str]) {
     let log = house.log();
     assert!(log.contains("TRACE"), "the log is at its most talkative");
     for secret in secrets {
-        let places =
-            [("log", &log), ("status", &shown), ("process table", &table), ("core", &core), ("listings", &listed)];
+        let places = [
+            ("log", &log),
+            ("status", &shown),
+            ("process table", &table),
+            ("core", &core),
+            ("listings", &listed),
+            ("page, the numbers or the archive", &given_away),
+        ];
         for (what, text) in places {
             assert!(!text.contains(secret), "a secret is in the {what}");
         }
@@ -108,6 +148,39 @@ fn a_device_that_registers_by_either_way_signs_in_with_what_it_fetched_once_and_
         let log = house.log();
         assert_eq!(log.matches("registers the device with the cloud").count(), 1, "{way}: once");
         assert!(log.to_lowercase().contains(&format!("way={way}")), "{way}");
+        assert!(!handed_out(&house).is_empty(), "{way}: what was fetched lies in the store");
         nothing_is_shown(house, &["productsecret000"]);
+    }
+}
+
+#[test]
+fn an_error_about_the_line_that_holds_a_secret_does_not_show_it() {
+    let lines = [
+        "device_secret = SECRET",
+        "device_secret = \"SECRET",
+        "device_secret = \"SECRET\" x",
+        "device_secret = [\"SECRET\"]",
+        "device_secret = \"SECRET\"\ndevice_secret = \"SECRET\"",
+        "device_secret: \"SECRET\"",
+        "device_secret \"SECRET\"",
+        "device_secrt = \"SECRET\"",
+        "[modem]\nkey = \"SECRET\"",
+        "device_secret = \"SECRET\"\nDeviceSecret = \"other\"",
+        "device_secret = \"\"\"\nSECRET\n\"\"",
+        "tls = { verify = maybe, key = \"SECRET\" }",
+        "password = \"SECRET\"",
+    ];
+    let commands = [&["run"][..], &["check", "--wait", "1"], &["config", "show"], &["auth"], &["credentials", "list"]];
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("airgate.toml");
+    for line in lines {
+        let line = line.replace("SECRET", SUB_DEVICE_SECRET);
+        std::fs::write(&file, format!("[cloud]\nprovider = \"aliyun\"\nproduct_key = \"a1X\"\n{line}\n")).unwrap();
+        for command in commands {
+            let output = run(bin("airgate").args(command).arg("--config").arg(&file));
+            let told = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+            assert!(!output.status.success() && told.contains("airgate.toml"), "{command:?}: {told}");
+            assert!(!told.contains(SUB_DEVICE_SECRET), "{command:?} shows a secret: {told}");
+        }
     }
 }

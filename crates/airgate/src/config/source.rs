@@ -125,8 +125,14 @@ fn secret_value(line: &str) -> Option<usize> {
     for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')) {
         let end = at + word.len();
         if names_secret(word) {
-            let equals = line.get(end..)?.find('=')?;
-            let value = end + equals + 1;
+            let (before, behind) = (line.get(..at)?, line.get(end..)?);
+            let value = if before.contains(['=', '#']) {
+                end + behind.find('=')? + 1
+            } else {
+                // Also where it is no TOML: `device_secret: "…"`, `device_secret "…"`.
+                let rest = behind.trim_start_matches(['"', '\'', ' ', '\t']);
+                line.len() - rest.strip_prefix(['=', ':']).unwrap_or(rest).len()
+            };
             let blanks = line.get(value..)?.chars().take_while(|c| *c == ' ').count();
             return Some(value + blanks);
         }
@@ -237,6 +243,10 @@ mod tests {
             "apn = { name = \"x\", password = \"hunter2\" }",
             "key=\"hunter2\"",
             "  PSK   = \"hunter2\"",
+            "device_secret: \"hunter2=\"",
+            "cloud.device_secret \"hunter2==\"",
+            "'device_secret' 'hunter2='",
+            "device_secret\u{ff1d}hunter2=",
         ] {
             let shown = snippet_of(line, "=");
             assert!(!shown.contains("hunter2") && shown.contains("[REDACTED]"), "{shown}");
@@ -248,6 +258,10 @@ mod tests {
         let text = "device_secret = \"\"\"\nhunter2==\n\"\"\"\nport = 1\n";
         assert!(!snippet_of(text, "hunter2").contains("hunter2"));
         assert!(snippet_of(text, "port").contains("port = 1"));
+        for harmless in ["auth = \"device_secret\" x = 1", "# The device's secret. See x = 1"] {
+            let shown = snippet_of(harmless, "x");
+            assert!(shown.contains("device"), "{shown}");
+        }
     }
 
     #[test]
