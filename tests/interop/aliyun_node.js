@@ -28,15 +28,20 @@ function call(object) {
 }
 
 const ofDevice = (object) => call({ product_key: triple.productKey, device_name: triple.deviceName, ...object });
-/** The first argument of a callback; fails after 20 s. */
+/** What takes a second takes a minute on a machine that does ten other things. */
+const PATIENCE_MS = 60000;
+/** The first argument of a callback. */
 const told = (what, start) => new Promise((resolve, reject) => {
-  const timer = setTimeout(() => reject(new Error(`${what} is not told`)), 20000);
+  const timer = setTimeout(() => reject(new Error(`${what} is not told`)), PATIENCE_MS);
   start((...args) => { clearTimeout(timer); resolve(args); });
 });
 const subscribed = async (filter) => {
+  const end = Date.now() + PATIENCE_MS;
   for (;;) {
     const { devices } = await call({ do: 'devices' });
     if (devices.find((d) => d.device_name === triple.deviceName).subscriptions.includes(filter)) return;
+    assert(Date.now() < end, `in vain: ${filter}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 };
 

@@ -1,7 +1,7 @@
 //! MQTT 3.1 and 3.1.1 on the wire: rumqttc's codec, and before it a look at the protocol level of the first packet.
 //!
 //! The codec reads every CONNECT as 3.1.1, so that one of MQTT 5 fails somewhere in the middle, or is misread. A client
-//! that speaks another version is owed CONNACK 1, so the level is looked at before the codec sees the packet. One of
+//! that speaks another version is owed a CONNACK that says so, so the level is looked at before the codec sees the packet. One of
 //! MQTT 3.1 differs in the protocol's name and level alone, and is written anew.
 
 use bytes::BytesMut;
@@ -21,6 +21,10 @@ const CONNECT: u8 = 0x10;
 /// The level bytes of MQTT 3.1 and 3.1.1.
 const LEVEL_3_1: u8 = 3;
 const LEVEL_3_1_1: u8 = 4;
+
+/// CONNACK of MQTT 5: no session, "unsupported protocol version", no properties.
+/// Source: MQTT 5.0, 3.1.2.2 and 3.2.2.
+const CONNACK_5: &[u8] = b"\x20\x03\0\x84\0";
 
 /// How the variable header of each begins.
 const NAME_3_1: &[u8] = b"\0\x06MQIsdp\x03";
@@ -47,12 +51,14 @@ pub(super) enum WireError {
 pub(super) struct Wire {
     codec: Codec,
     level_checked: bool,
+    /// The client speaks MQTT 5 or later.
+    speaks_5: bool,
 }
 
 impl Wire {
     pub(super) fn new() -> Self {
         let codec = Codec { max_incoming_size: MAX_REMAINING, max_outgoing_size: MAX_REMAINING + 5 };
-        Wire { codec, level_checked: false }
+        Wire { codec, level_checked: false, speaks_5: false }
     }
 }
 
@@ -62,7 +68,9 @@ impl Decoder for Wire {
 
     fn decode(&mut self, bytes: &mut BytesMut) -> Result<Option<Packet>, WireError> {
         if !self.level_checked {
-            check_connect(bytes)?;
+            let checked = check_connect(bytes);
+            self.speaks_5 = matches!(checked, Err(WireError::ProtocolLevel(level)) if level > LEVEL_3_1_1);
+            checked?;
             as_3_1_1(bytes);
         }
         let packet = self.codec.decode(bytes)?;
@@ -75,6 +83,10 @@ impl Encoder<Packet> for Wire {
     type Error = WireError;
 
     fn encode(&mut self, packet: Packet, bytes: &mut BytesMut) -> Result<(), WireError> {
+        if self.speaks_5 && matches!(packet, Packet::ConnAck(_)) {
+            bytes.extend_from_slice(CONNACK_5);
+            return Ok(());
+        }
         Ok(self.codec.encode(packet, bytes)?)
     }
 }
@@ -130,11 +142,18 @@ fn connect_level(bytes: &[u8]) -> Option<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use rumqttc::mqttbytes::v4::{ConnAck, ConnectReturnCode};
 
     #[test]
     fn connect_of_mqtt_5_is_told_by_its_level_before_it_is_complete() {
         let mut bytes = BytesMut::from(&b"\x10\x20\x00\x04MQTT\x05"[..]);
-        assert!(matches!(Wire::new().decode(&mut bytes), Err(WireError::ProtocolLevel(5))));
+        let mut wire = Wire::new();
+        assert!(matches!(wire.decode(&mut bytes), Err(WireError::ProtocolLevel(5))));
+        // What it then hears is of its own version.
+        let refused = ConnAck { session_present: false, code: ConnectReturnCode::RefusedProtocolVersion };
+        let mut answer = BytesMut::new();
+        wire.encode(Packet::ConnAck(refused), &mut answer).unwrap();
+        assert_eq!(&answer[..], CONNACK_5);
     }
 
     #[test]
