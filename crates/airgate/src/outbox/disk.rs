@@ -51,6 +51,12 @@ pub(super) struct Offered {
     pub(super) message: Message,
 }
 
+impl Offered {
+    fn accept(&self) -> Accept<'_> {
+        Accept::of(self.seq, self.accepted_unix_ms, &self.message)
+    }
+}
+
 /// See the module.
 pub(super) struct Writer {
     pub(super) log: Log,
@@ -197,9 +203,7 @@ impl Writer {
             (index.take_notes(), index.reserve_wanted(), index.ceiling(), reaches)
         });
         // Accept records first: their places are then those of the group.
-        let accepts: Vec<_> =
-            group.iter().map(|offered| Accept::of(offered.seq, offered.accepted_unix_ms, &offered.message)).collect();
-        let mut records: Vec<_> = accepts.iter().copied().map(Record::Accept).collect();
+        let mut records: Vec<_> = group.iter().map(|offered| Record::Accept(offered.accept())).collect();
         records.extend(records_of(&notes));
         records.extend(reserve.map(|ceiling| Record::Reserve { ceiling }));
         records.extend(carry.into_iter().flat_map(Carry::records));
@@ -217,7 +221,7 @@ impl Writer {
                 self.space.written += written.spans.iter().map(|(_, len)| u64::from(*len)).sum::<u64>();
                 self.shared.with(|state, _| {
                     drop(rooms);
-                    keep(state, &group, &accepts, &notes, &written, reserve, carry);
+                    keep(state, group, &notes, &written, reserve, carry);
                 });
                 true
             }
@@ -344,8 +348,7 @@ impl Drop for Writer {
 
 fn keep(
     state: &mut State,
-    group: &[Offered],
-    accepts: &[Accept<'_>],
+    group: Vec<Offered>,
     notes: &[Note],
     written: &Written,
     reserve: Option<u64>,
@@ -355,11 +358,12 @@ fn keep(
         state.index.open_segment(head.number);
         state.salts.insert(head.number, head.salt);
     }
-    for ((offered, accept), (offset, len)) in group.iter().zip(accepts).zip(&written.spans) {
-        state.index.accepted(Extent { segment: written.segment, offset: *offset, len: *len }, accept);
-        state.index.on_its_way(offered.message.uid, offered.message.weight() as u64, false);
-        state.cache.insert(offered.seq, offered.message.clone());
-        state.answer(offered.seq, &Ok(()));
+    for (offered, (offset, len)) in group.into_iter().zip(&written.spans) {
+        state.index.accepted(Extent { segment: written.segment, offset: *offset, len: *len }, &offered.accept());
+        let Offered { seq, message, .. } = offered;
+        state.index.on_its_way(message.uid, message.weight() as u64, false);
+        state.cache.insert(seq, message);
+        state.answer(seq, &Ok(()));
     }
     state.index.wrote_notes(notes);
     state.index.reserved(reserve.unwrap_or(0));

@@ -16,7 +16,7 @@ pub struct Options {
     pub dir: PathBuf,
     /// How long after a group the next may be written, so that what comes meanwhile shares one fsync. 20 ms.
     pub commit_window: Duration,
-    /// A group is closed early at this size. 256 KiB.
+    /// A group is closed early at this size: what it takes to write one is memory for good. 128 KiB.
     pub commit_bytes: usize,
     /// Messages that wait for their fsync, together; a further acceptance waits for room. 4 MiB.
     pub pending_bytes: usize,
@@ -49,7 +49,8 @@ pub struct Options {
     pub ring_messages: usize,
     /// QoS 0 messages in memory, in bytes. 256 KiB.
     pub ring_bytes: usize,
-    /// QoS 1 messages that are kept in memory too, so that sending them needs no read. 512 KiB.
+    /// QoS 1 messages that are kept in memory too, so that sending them needs no read: more than the line carries in ten
+    /// seconds. 128 KiB.
     pub cache_bytes: usize,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
@@ -79,7 +80,7 @@ impl Options {
         Self {
             dir: dir.into(),
             commit_window: Duration::from_millis(20),
-            commit_bytes: 256 << 10,
+            commit_bytes: 128 << 10,
             pending_bytes: 4 << 20,
             segment_bytes: 4 << 20,
             settle_delay: Duration::from_secs(2),
@@ -95,7 +96,7 @@ impl Options {
             settled_keys: 4096,
             ring_messages: 256,
             ring_bytes: 256 << 10,
-            cache_bytes: 512 << 10,
+            cache_bytes: 128 << 10,
             clock: Arc::new(SystemClock),
         }
     }
