@@ -371,6 +371,14 @@ impl House {
         self.modem = Some(process);
     }
 
+    /// Lets the module's MQTT client connect to somebody between it and the broker. Returns where the broker is.
+    pub fn put_between(&mut self, port: u16) -> String {
+        self.kill_modem();
+        let broker = std::mem::replace(&mut self.broker, format!("127.0.0.1:{port}"));
+        self.start_modem();
+        broker
+    }
+
     /// Asks the module's console.
     pub fn ask_modem(&self, request: &Value) -> Value {
         let answer = ask(&self.path("modem.sock"), request);

@@ -2,11 +2,12 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate_tests::{Door, House, Setup, bin, eventually, run};
+use airgate_tests::{Door, House, Setup, Tls, bin, eventually, in_parallel, run};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{ChildStdin, Command, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// What the house's device signs in with.
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -198,4 +199,83 @@ fn the_log_is_for_operators_and_bears_no_secret() {
     assert!(!page.to_string().contains(SECRET), "{page}");
     let newer = root.ask_ok(json!({"op": "log", "after": page["next"]}))["data"].clone();
     assert!(newer["lines"].as_array().unwrap().len() < lines.len(), "{newer}");
+}
+
+/// Counts what goes over the air between module and broker: see `scripts/air.py`.
+struct Relay(Child, BufReader<ChildStdout>);
+
+impl Relay {
+    fn between(house: &mut House) -> Self {
+        let port = airgate_tests::free_port();
+        let broker = house.put_between(port);
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/air.py");
+        let mut python = Command::new("python3");
+        python.arg(script).arg(port.to_string()).arg(broker).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = python.spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        said.read_line(&mut String::new()).unwrap();
+        Self(child, said)
+    }
+
+    /// Bytes up and down so far.
+    fn counted(&mut self) -> [f64; 2] {
+        self.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        let counted: Value = serde_json::from_str(&line).unwrap();
+        ["up", "down"].map(|way| counted[way].as_f64().unwrap())
+    }
+
+    /// The same when nothing has been said for a moment.
+    fn at_rest(&mut self) -> [f64; 2] {
+        let mut before = self.counted();
+        eventually("nobody says anything", || {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            let now = self.counted();
+            (std::mem::replace(&mut before, now) == now).then_some(now)
+        })
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The estimate and what the kernel counted, from before a session on, and for messages alone.
+#[test]
+fn the_estimate_of_the_bytes_on_the_air_is_right_to_a_tenth_for_messages_and_to_a_quarter_for_a_sign_in() {
+    in_parallel(
+        &[Tls::Off, Tls::OwnAuthority],
+        |tls| format!("{tls:?}"),
+        |tls| {
+            let mut house = House::unstarted(Setup { tls: *tls, ..Setup::default() });
+            let mut relay = Relay::between(&mut house);
+            house.start_daemon();
+            let mut door = house.program();
+            let estimate = |door: &mut Door| {
+                let month = door.status()["budget"]["month"].clone();
+                ["up", "down"].map(|way| month[way].as_f64().unwrap())
+            };
+            let (began, began_estimate) = (relay.at_rest(), estimate(&mut door));
+            // In one breath: they are on the disk together, and each follows the last one's acknowledgement at once.
+            let publish = |number: u32| json!({"id": number, "op": "publish", "topic": "user/update", "payload": format!("{number:035}"), "confirm": true});
+            let lines: Vec<String> = (0..30).map(|number| format!("{}\n", publish(number))).collect();
+            door.send_raw(lines.concat().as_bytes());
+            (0..30).for_each(|_| drop(door.event(|event| event["event"] == "sent")));
+            let (ended, ended_estimate) = (relay.at_rest(), estimate(&mut door));
+            for (way, name) in ["up", "down"].into_iter().enumerate() {
+                let off = |real: f64, estimated: f64| (estimated / real - 1.0) * 100.0;
+                // The end of the connection, two segments each way, is counted with its beginning.
+                let sign_in = off(began[way], began_estimate[way] - 80.0);
+                let messages = off(ended[way] - began[way], ended_estimate[way] - began_estimate[way]);
+                println!("{tls:?}, {name}: sign-in {sign_in:+.1} % of {}, 30 messages {messages:+.1} %", began[way]);
+                assert!(messages.abs() < 10.0, "{tls:?} {name}: {messages} %");
+                // The certificates of the stand-in are much shorter than the cloud's; and acknowledgements ride on what is said at once.
+                assert!(*tls != Tls::Off || sign_in.abs() < 25.0, "{name}: {sign_in} %");
+            }
+        },
+    );
 }

@@ -50,9 +50,15 @@ impl Air {
         Traffic { messages: 0, up: down, down: up }
     }
 
-    /// A sign-in: TCP, TLS, CONNECT with texts of so many bytes, CONNACK.
+    /// A subscription with a filter of so many bytes; it carries the acknowledgement of the answer before it.
+    /// Source: MQTT 3.1.1, sections 3.8, 3.9.
+    pub fn subscribe(self, filter: usize) -> Traffic {
+        Traffic { messages: 0, up: self.packet(with_header(2 + 2 + filter + 1)), down: self.packet(5) }
+    }
+
+    /// A sign-in: TCP, TLS, CONNECT with texts of so many bytes, CONNACK, which the first subscription acknowledges.
     pub fn sign_in(self, texts: usize) -> Traffic {
-        let (up, down) = self.asked(20 + texts as u64, 4);
+        let (up, down) = (self.packet(20 + texts as u64), self.packet(4));
         let handshake = if self.tls { HANDSHAKE } else { Traffic::default() };
         Traffic { messages: 0, up: up + TCP_OPEN.up + handshake.up, down: down + TCP_OPEN.down + handshake.down }
     }
@@ -64,9 +70,21 @@ impl Air {
     }
 }
 
+impl Traffic {
+    /// Its first segment up carries the acknowledgement of an answer, which was counted by itself.
+    pub(super) fn carrying(self) -> Self {
+        Self { up: self.up.saturating_sub(TCP_IP), ..self }
+    }
+}
+
 /// PUBLISH: fixed header, topic with its length, packet identifier, payload. Source: MQTT 3.1.1, section 3.3.
 fn publication(topic: usize, payload: usize, qos: u8) -> u64 {
-    let rest = (2 + topic + payload + if qos == 0 { 0 } else { 2 }) as u64;
+    with_header(2 + topic + payload + if qos == 0 { 0 } else { 2 })
+}
+
+/// A packet whose fixed header is followed by so many bytes. Source: MQTT 3.1.1, section 2.2.3.
+fn with_header(rest: usize) -> u64 {
+    let rest = rest as u64;
     let length_bytes = match rest {
         0..=127 => 1,
         128..=16_383 => 2,

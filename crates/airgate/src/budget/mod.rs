@@ -30,6 +30,10 @@ pub const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
 /// Messages at least this urgent go out when only alarms may.
 const ALARM: u8 = 7;
 
+/// A packet that follows an answer within this carries the acknowledgement of it. Source: TCP_DELACK_MIN of Linux; lwIP, which
+/// modules use, waits longer (TCP_FAST_INTERVAL, 250 ms), but not from each answer on.
+const ACK_DELAY: Duration = Duration::from_millis(40);
+
 /// The counting room of a session.
 #[derive(Debug)]
 pub struct Quota {
@@ -39,6 +43,10 @@ pub struct Quota {
     keepalive: Duration,
     /// When the open session last said something; `None` while there is none.
     spoke: Option<Instant>,
+    /// Whether the last publication gets an answer.
+    asked: bool,
+    /// When that came.
+    answered: Option<Instant>,
     written: Instant,
     changed: bool,
     /// Writes so far.
@@ -65,6 +73,8 @@ impl Quota {
             kept: Arc::new(Kept { path, turn: Mutex::new(0) }),
             keepalive: Duration::from_secs(config.cloud.keepalive_s.into()),
             spoke: None,
+            asked: false,
+            answered: None,
             written: Instant::now(),
             changed: false,
             turn: 0,
@@ -82,10 +92,24 @@ impl Quota {
         self.spoke = is.then(Instant::now);
     }
 
+    /// A subscription was asked for, with a filter of so many bytes.
+    pub fn subscribes(&mut self, filter: usize) -> Option<Event> {
+        self.spoke = self.spoke.map(|_| Instant::now());
+        self.count(None, self.air.subscribe(filter))
+    }
+
     /// A publication is handed to the network: a program's, or (`None`) our own.
     pub fn sends(&mut self, uid: Option<u32>, topic: usize, payload: usize, qos: u8) -> Option<Event> {
         self.spoke = self.spoke.map(|_| Instant::now());
-        self.count(uid, self.air.publish(topic, payload, qos))
+        let follows = self.answered.take().is_some_and(|at| at.elapsed() < ACK_DELAY);
+        self.asked = qos > 0;
+        let traffic = self.air.publish(topic, payload, qos);
+        self.count(uid, if follows { traffic.carrying() } else { traffic })
+    }
+
+    /// The last publication has ended well.
+    pub fn delivered(&mut self) {
+        self.answered = self.asked.then(Instant::now);
     }
 
     /// A message came down.

@@ -92,9 +92,16 @@ impl Session {
     }
 
     pub(super) async fn on_event(&mut self, event: Event) {
-        if let Event::Message(message) = &event {
-            let told = self.parts.quota.receives(message.topic.len(), message.payload.len());
-            self.charged(told);
+        match &event {
+            Event::Message(message) => {
+                let told = self.parts.quota.receives(message.topic.len(), message.payload.len());
+                self.charged(told);
+            }
+            Event::Subscribed(filter) | Event::NotSubscribed(filter, _) => {
+                let told = self.parts.quota.subscribes(filter.len());
+                self.charged(told);
+            }
+            _ => {}
         }
         match event {
             Event::Identified(identity) => {

@@ -98,6 +98,9 @@ impl Session {
 
     pub(super) fn on_sent(&mut self, sent: Sent, outcome: Result<(), PublishError>) {
         self.pace.ended(Instant::now().into_std());
+        if outcome.is_ok() {
+            self.parts.quota.delivered();
+        }
         let Sent::Messages(seqs) = sent else {
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a part of the cloud's dialogue was not delivered");
