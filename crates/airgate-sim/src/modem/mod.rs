@@ -42,6 +42,7 @@ mod record;
 mod route;
 mod shell;
 mod throttle;
+mod time_text;
 mod tls;
 mod wire;
 

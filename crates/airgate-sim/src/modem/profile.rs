@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::profile_text::{millis, some_millis};
+use super::time_text::{millis, some_millis};
 
 /// How `+NITZ` is written. Source: time-stamped logs of Air780E V1161/V1169, of a 2024-08 build, and of Air780EP V1010.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

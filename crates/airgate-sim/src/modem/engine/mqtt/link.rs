@@ -8,7 +8,7 @@ use super::super::parse::Args;
 use super::super::timers::Timer;
 use super::super::tls::MQTT_CONTEXT;
 use super::super::{Engine, Output, Service};
-use super::session::{Conversation, Session};
+use super::conversation::{Conversation, Session};
 
 /// Longest host name that the chip's MQTT takes (the vendor SDK's limit).
 const HOST_MAX: usize = 128;

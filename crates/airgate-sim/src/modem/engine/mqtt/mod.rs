@@ -4,6 +4,7 @@
 //! use here: its event loop opens the connection and sends CONNECT in one step, while on the module `AT+MIPSTART` and
 //! `AT+MCONNECT` are two, with an observable state between them.
 
+mod conversation;
 mod inbox;
 mod link;
 mod publish;

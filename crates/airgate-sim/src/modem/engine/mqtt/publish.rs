@@ -8,7 +8,7 @@ use super::super::commands::{Flow, Outcome};
 use super::super::fault::Fault;
 use super::super::input::{Data, Purpose};
 use super::super::parse::Args;
-use super::session::Await;
+use super::conversation::Await;
 use super::{qos, topic};
 
 impl Engine {

@@ -1,6 +1,5 @@
 //! The MQTT conversation on an open connection: CONNECT, subscriptions, acknowledgements, keep-alive.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -14,6 +13,7 @@ use super::super::Engine;
 use super::super::fault::Fault;
 use super::super::parse::Args;
 use super::super::timers::Timer;
+use super::conversation::{Await, Conversation, Session};
 use super::link::Link;
 use crate::modem::profile::{ConnackRefused, SubackRefused};
 
@@ -23,68 +23,6 @@ const PACKET_MAX: usize = 256 * 1024;
 const CONNACK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long PINGRESP may take.
 const PING_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Where the session stands on the connection.
-#[derive(Debug, Default)]
-pub(super) enum Session {
-    #[default]
-    None,
-    /// CONNECT is sent.
-    Asked {
-        keep_alive: Duration,
-    },
-    Up {
-        keep_alive: Duration,
-    },
-    /// The host has disconnected; the broker will close.
-    Left,
-}
-
-/// What a packet identifier that the module has given out is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Await {
-    PubAck,
-    PubRec,
-    PubComp,
-    SubAck,
-    UnsubAck,
-}
-
-/// The state of the conversation.
-#[derive(Debug, Default)]
-pub(super) struct Conversation {
-    pub(super) session: Session,
-    received: BytesMut,
-    last_id: u16,
-    awaited: BTreeMap<u16, Await>,
-    /// QoS 2 messages shown to the host whose PUBREL is still to come.
-    released_later: BTreeSet<u16>,
-    last_sent: Duration,
-    ping_sent: Option<Duration>,
-}
-
-impl Conversation {
-    /// A packet identifier that is not in use; `None` when all are.
-    pub(super) fn identifier(&mut self, awaited: Await) -> Option<u16> {
-        for _ in 0..u16::MAX {
-            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
-            if let std::collections::btree_map::Entry::Vacant(free) = self.awaited.entry(self.last_id) {
-                free.insert(awaited);
-                return Some(self.last_id);
-            }
-        }
-        None
-    }
-
-    /// Whether `id` waits for exactly this; then it is settled.
-    fn settle(&mut self, id: u16, awaited: Await) -> bool {
-        let fits = self.awaited.get(&id) == Some(&awaited);
-        if fits {
-            self.awaited.remove(&id);
-        }
-        fits
-    }
-}
 
 impl Engine {
     /// The running session, or the error that the module gives without one.
