@@ -14,13 +14,22 @@ use std::process::{Child, Command, Stdio};
 struct Activated(Child);
 
 impl Activated {
-    fn start(house: &House, sockets: [&UnixListener; 2]) -> Self {
+    fn start(house: &House, sockets: [&UnixListener; 2], names: &str) -> Self {
         let [json, mqtt] = sockets.map(|socket| Stdio::from(OwnedFd::from(socket.try_clone().unwrap())));
         let script = "exec 3<&0 4<&1 </dev/null >/dev/null; LISTEN_FDS=2 LISTEN_PID=$$ exec \"$0\" run --config \"$1\"";
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(bin("airgate").get_program()).arg(house.path("airgate.toml"));
         let log = File::options().append(true).open(house.path("daemon.log")).unwrap();
-        Self(command.env("AIRGATE_LOG", "debug").stdin(json).stdout(mqtt).stderr(log).spawn().unwrap())
+        Self(
+            command
+                .env("AIRGATE_LOG", "debug")
+                .env("LISTEN_FDNAMES", names)
+                .stdin(json)
+                .stdout(mqtt)
+                .stderr(log)
+                .spawn()
+                .unwrap(),
+        )
     }
 
     fn terminate(mut self) {
@@ -54,10 +63,23 @@ fn whoever_comes_before_the_daemon_waits_at_the_door_and_the_door_outlives_the_d
                 early.publish("user/update", round);
             }
         });
-        let daemon = Activated::start(&house, [&sockets[0], &sockets[1]]);
+        let daemon = Activated::start(&house, [&sockets[0], &sockets[1]], "airgate:airgate");
         early.join().unwrap();
         house.all_arrive("user/update", &[round.to_owned()]);
         daemon.terminate();
         assert!(json.exists() && mqtt.exists(), "the sockets are systemd's, and stay");
     }
+}
+
+#[test]
+fn sockets_with_names_may_be_anywhere_and_in_any_order() {
+    let mut house = House::new();
+    assert!(house.terminate_daemon());
+    let (one, other) = (house.path("one.sock"), house.path("other.sock"));
+    let sockets = [UnixListener::bind(&one).unwrap(), UnixListener::bind(&other).unwrap()];
+    let daemon = Activated::start(&house, [&sockets[0], &sockets[1]], "mqtt:json");
+    Door::open(&other).publish("user/update", "by its name");
+    house.all_arrive("user/update", &["by its name".to_owned()]);
+    assert!(!house.socket().exists(), "it makes none of its own");
+    daemon.terminate();
 }

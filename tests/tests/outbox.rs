@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// A daemon whose module is away.
@@ -75,6 +76,28 @@ fn an_operator_lists_exports_and_drops_by_topic_while_the_daemon_runs() {
     assert!(ok && lines == ["3 dropped"], "{lines:?}");
     let status = door.ask(json!({"op": "status"}));
     assert_eq!((&status["status"]["outbox"]["queued"], &status["status"]["outbox"]["dropped"]), (&json!(3), &json!(3)));
+}
+
+#[test]
+fn a_long_export_shows_on_a_terminal_how_far_it_is_and_nowhere_else() {
+    let daemon = Daemon::start("");
+    let mut door = Door::open(&daemon.socket());
+    let publish = |n: usize| format!("{{\"id\":{n},\"op\":\"publish\",\"topic\":\"user/a\",\"payload\":\"{n}\"}}\n");
+    let count = 2_100;
+    door.send_raw((0..count).map(publish).collect::<String>().as_bytes());
+    (0..count).for_each(|_| drop(door.event(|answer| answer["ok"] == true)));
+    let (ok, lines, told) = daemon.outbox(&["export"]);
+    assert!(ok && lines.len() == count && told.is_empty(), "{told}");
+    let file = daemon.dir.path().join("exported");
+    let export = format!("'{}' outbox export > '{}'", bin("airgate").get_program().display(), file.display());
+    let mut terminal = Command::new("script");
+    let done = run(terminal.args(["-qec", &export, "/dev/null"]).env("AIRGATE_SOCKET", daemon.socket()));
+    let shown = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(
+        done.status.success() && shown.contains("500 of at most 2100") && shown.contains("2100 messages"),
+        "{shown}"
+    );
+    assert_eq!(std::fs::read_to_string(file).unwrap().lines().count(), count);
 }
 
 #[test]
@@ -258,6 +281,37 @@ fn while_the_disk_takes_its_time_only_acceptances_wait() {
     drop(tampered);
     assert_eq!(waiting.event(slow)["ok"], true);
     house.all_arrive("user/update", &["slow".to_owned()]);
+}
+
+/// Whatever the host's clock does while messages wait, they are as old as they are.
+#[test]
+fn a_host_clock_that_jumps_ends_nothing_and_makes_nothing_older() {
+    let folders = std::fs::read_dir("/usr/lib").unwrap().filter_map(Result::ok);
+    let mut found = folders.map(|folder| folder.path().join("faketime/libfaketime.so.1")).filter(|path| path.exists());
+    let library = found.next().expect("hint: apt-get install faketime, or run scripts/test");
+    let mut house = House::unstarted(Setup::default());
+    house.kill_modem();
+    let clock = house.path("clock");
+    std::fs::write(&clock, "+0").unwrap();
+    let (preload, by) =
+        (format!("LD_PRELOAD={}", library.display()), format!("FAKETIME_TIMESTAMP_FILE={}", clock.display()));
+    house.start_daemon_under(&["env", &preload, &by, "FAKETIME_NO_CACHE=1", "DONT_FAKE_MONOTONIC=1", "NO_FAKE_STAT=1"]);
+    let mut door = Door::open(&house.socket());
+    let mut kept = Vec::new();
+    for days in [0, 400, -800, 0] {
+        std::fs::write(&clock, format!("{days:+}d")).unwrap();
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+        let believed = door.ask_ok(json!({"op": "time"}))["data"]["unix_ms"].as_i64().unwrap() / 1000;
+        assert!((believed - now - days * 86_400).abs() < 600, "the clock has jumped by {days} days: {believed}");
+        kept.push(format!("{} {days}", kept.len()));
+        door.ask_ok(json!({"op": "publish", "topic": "user/update", "payload": kept.last(), "ttl_s": 3600}));
+        let listed = door.ask_ok(json!({"op": "outbox_list"}))["data"]["messages"].clone();
+        let young = |message: &Value| message["age_ms"].as_u64().is_some_and(|age| age < 600_000);
+        assert!(listed.as_array().unwrap().iter().all(young), "{days} days: {listed}");
+    }
+    assert_eq!(door.status()["outbox"]["dropped"], 0);
+    house.start_modem();
+    house.all_arrive("user/update", &kept);
 }
 
 /// A house with this batch for `user/readings`.

@@ -86,7 +86,11 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
     options.window += HELD_MESSAGES;
     let (outbox, opened) = Outbox::open(options)?;
     tracing::info!(dir = %config.outbox.dir.display(), ?opened, "outbox open");
-    let [json, mqtt] = local::open([&config.local.socket, &config.local.mqtt_socket]).await?;
+    let [json, mqtt] = local::open([
+        (Speaks::Json.as_str(), &config.local.socket),
+        (Speaks::Mqtt.as_str(), &config.local.mqtt_socket),
+    ])
+    .await?;
 
     let line = uplink::line(&config.modem);
     let rescue = recovery::File::new(config.recovery_file());

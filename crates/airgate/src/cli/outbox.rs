@@ -9,7 +9,7 @@ use crate::view::words::duration;
 use airgate_client::{Client, Selection};
 use clap::Subcommand;
 use serde_json::Value;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -111,11 +111,14 @@ fn each(
 ) -> Result<(), Fail> {
     block_on(async {
         let (client, _events) = Client::connect(&socket.socket).await?;
+        let queued = client.status().await?.pointer("/outbox/queued").and_then(Value::as_u64).unwrap_or(0);
+        let mut progress = Progress::of(queued, io::stdout().is_terminal());
         let mut after = 0;
         loop {
             let page = client.outbox_list(selection.clone(), after, payloads).await?;
             for one in page.get("messages").and_then(Value::as_array).into_iter().flatten() {
                 each(one)?;
+                progress.step();
             }
             match page.get("next").and_then(Value::as_u64) {
                 Some(next) => after = next,
@@ -123,6 +126,41 @@ fn each(
             }
         }
     })
+}
+
+/// How far it is, on standard error: for a person who waits for a file to be written, and for nobody else.
+struct Progress {
+    shown: bool,
+    done: u64,
+    queued: u64,
+}
+
+impl Progress {
+    /// More messages than this take long enough to wonder.
+    const MANY: u64 = 2_000;
+    /// Messages between two looks.
+    const STEP: u64 = 500;
+
+    /// Of so many messages at most; where the messages themselves are on the terminal, they show how far it is.
+    fn of(queued: u64, on_terminal: bool) -> Self {
+        Self { shown: queued > Self::MANY && !on_terminal && io::stderr().is_terminal(), done: 0, queued }
+    }
+
+    fn step(&mut self) {
+        self.done += 1;
+        if self.shown && self.done.is_multiple_of(Self::STEP) {
+            // Who closed it does not want to know.
+            let _ = write!(io::stderr(), "\r{} of at most {} messages", self.done, self.queued.max(self.done));
+        }
+    }
+}
+
+impl std::ops::Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = writeln!(io::stderr(), "\r{} messages\x1b[K", self.done);
+        }
+    }
 }
 
 fn drop_some(args: &Drop) -> Result<(), Fail> {

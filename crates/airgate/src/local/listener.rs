@@ -93,28 +93,37 @@ fn make_room() {
     tracing::debug!(?limit, ?raised, "descriptors for the programs");
 }
 
-/// A listener for each path: the one that systemd handed over for it, otherwise a new one. A single socket that bears
-/// none of these names is for the first path.
+/// A listener for each door, which has a name and a path: the one that systemd handed over for it, otherwise a new one.
+///
+/// A socket is a door's when it bears its name (`FileDescriptorName=`), or else its path; one that bears neither is for the first
+/// door. Source: sd_listen_fds_with_names(3).
 ///
 /// # Errors
 /// [`BindError`] says what is in the way.
-pub async fn open<const N: usize>(paths: [&Path; N]) -> Result<[Listener; N], BindError> {
+pub async fn open<const N: usize>(doors: [(&str, &Path); N]) -> Result<[Listener; N], BindError> {
     make_room();
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
     let mut handed = listenfd::ListenFd::from_env();
     let mut found: [Option<std::os::unix::net::UnixListener>; N] = std::array::from_fn(|_| None);
     for number in 0..handed.len() {
-        let first = paths.first().map(|path| path.to_path_buf()).unwrap_or_default();
+        let first = doors.first().map(|(_, path)| path.to_path_buf()).unwrap_or_default();
         let io = |source| BindError::Io { path: first.clone(), source };
+        let name = names.next().unwrap_or_default();
         let Some(listener) = handed.take_unix_listener(number).map_err(io)? else { continue };
         let address = listener.local_addr().map_err(io)?;
-        let place = paths.iter().position(|path| address.as_pathname() == Some(*path)).unwrap_or(0);
+        let place = place(&doors, name, address.as_pathname());
         match found.get_mut(place) {
             Some(free @ None) => *free = Some(listener),
-            _ => tracing::warn!(?address, "a socket that systemd handed over is not used"),
+            _ => tracing::warn!(
+                ?address,
+                name,
+                "a socket that systemd handed over is not used: its door has one already"
+            ),
         }
     }
     let mut listeners = Vec::with_capacity(N);
-    for (path, handed) in paths.iter().zip(found) {
+    for ((_, path), handed) in doors.iter().zip(found) {
         listeners.push(match handed {
             Some(inner) => {
                 Listener::inherited(inner).map_err(|source| BindError::Io { path: path.to_path_buf(), source })?
@@ -124,6 +133,12 @@ pub async fn open<const N: usize>(paths: [&Path; N]) -> Result<[Listener; N], Bi
     }
     let wrong = || io::Error::other("a socket is missing");
     listeners.try_into().map_err(|_| BindError::Io { path: PathBuf::new(), source: wrong() })
+}
+
+/// Which door a socket with this name and this path is for.
+fn place(doors: &[(&str, &Path)], name: &str, path: Option<&Path>) -> usize {
+    let named = doors.iter().position(|(door, _)| *door == name);
+    named.or_else(|| doors.iter().position(|(_, door)| path == Some(*door))).unwrap_or(0)
 }
 
 impl Drop for Listener {
@@ -157,6 +172,22 @@ mod tests {
         assert!(matches!(Listener::bind(&path).await, Err(BindError::InUse { .. })));
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_socket_is_recognised_by_its_name_or_else_by_its_path() {
+        let (json, mqtt) = (Path::new("/run/a.sock"), Path::new("/run/m.sock"));
+        let doors = [("json", json), ("mqtt", mqtt)];
+        for (name, path, door) in [
+            ("mqtt", Some(Path::new("/elsewhere")), 1),
+            ("json", Some(mqtt), 0),
+            ("airgate", Some(mqtt), 1),
+            ("unknown", Some(json), 0),
+            ("", Some(mqtt), 1),
+            ("", None, 0),
+        ] {
+            assert_eq!(place(&doors, name, path), door, "{name} {path:?}");
+        }
     }
 
     #[tokio::test]
