@@ -91,9 +91,11 @@ async fn answer(cloud: &Cloud, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn connect_of_mqtt_5_is_answered_with_return_code_1() {
+async fn connect_of_another_version_is_answered_in_words_of_its_own() {
     let cloud = cloud().await;
-    assert_eq!(answer(&cloud, b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00").await, b"\x20\x02\x00\x01");
+    let unsupported = b"\x20\x03\x00\x84\x00";
+    assert_eq!(answer(&cloud, b"\x10\x0d\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x00").await, unsupported);
+    assert_eq!(answer(&cloud, b"\x10\x0c\x00\x04MQTT\x02\x02\x00\x3c\x00\x00").await, b"\x20\x02\x00\x01");
 }
 
 #[tokio::test]
