@@ -14,24 +14,17 @@
 //! [cloud-9] Any host name leads here. If it is strict about instances, a product is known at the platform's name for its
 //!           own instance alone, and at names that are not the platform's.
 //!
-//! This file: connections, from the first byte to the last. `traffic.rs`: what goes over them.
+//! This file: connections, from the first byte to the last, over `state.rs`. `traffic.rs`: what goes over them.
 
-use super::devices::{self, DeviceId, Product, Secret};
-use super::event::{Event, Journal};
-use super::faults::Faults;
+use super::event::Event;
 use super::gateway;
-use super::limits::Rates;
-use super::ota::Packages;
-use super::registration::{Denied, Mint, Registration};
-use super::session::Session;
-use super::shadow::Shadow;
-use super::sign_in::{Auth, SignIn};
-use super::thing::{Configuration, Desired};
-use super::traffic::RequestError;
-use bytes::Bytes;
+use super::identity::DeviceId;
+use super::message::RequestError;
+use super::registration::Denied;
+use super::sign_in::{Auth, Registration, SignIn};
+use super::state::{Broker, ConnId, Connection, Input, Output, SignedIn, Stage};
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, Packet, Publish};
-use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// How long a connection may say nothing before its CONNECT. The platform documents none.
@@ -44,154 +37,7 @@ const REGISTERED_FOR: Duration = Duration::from_secs(15);
 /// The keep-alive a device may ask for, in seconds. Source: Alibaba Cloud IoT Platform, "Limits".
 const KEEP_ALIVE: std::ops::RangeInclusive<u16> = 30..=1200;
 
-/// The quality of service that exists on the platform.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Qos {
-    /// 0.
-    AtMostOnce,
-    /// 1.
-    AtLeastOnce,
-}
-
-/// A message to a device.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Message {
-    pub(super) topic: String,
-    pub(super) payload: Bytes,
-    pub(super) qos: Qos,
-}
-
-/// Names a connection; never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct ConnId(pub(super) u64);
-
-/// What comes from the connections.
-#[derive(Clone, Debug)]
-pub(super) enum Input {
-    /// A client connected: whether over TLS, and to which host name it said there.
-    Opened { tls: bool, host: Option<String> },
-    /// A packet arrived.
-    Packet(Packet),
-    /// The first packet is a CONNECT of another MQTT version.
-    WrongVersion(u8),
-    /// What arrived is not MQTT, or is too large.
-    Malformed(String),
-    /// The moment that `deadline` named has come.
-    Deadline,
-    /// The connection is gone.
-    Closed(String),
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq)]
-pub(super) enum Output {
-    /// Send a packet.
-    Send(ConnId, Packet),
-    /// Send nothing on the connection for a while.
-    Hold(ConnId, Duration),
-    /// Close the connection after what was sent before.
-    Close(ConnId),
-    /// Tell those who watch.
-    Tell(Event),
-}
-
-#[derive(Debug)]
-struct Connection {
-    tls: bool,
-    host: Option<String>,
-    deadline: Duration,
-    stage: Stage,
-}
-
-/// How far a connection has come.
-#[derive(Debug)]
-enum Stage {
-    /// It has not sent its CONNECT.
-    New,
-    /// It got credentials, and is for nothing else.
-    Registered,
-    SignedIn(SignedIn),
-}
-
-#[derive(Debug)]
-struct SignedIn {
-    device: DeviceId,
-    patience: Duration,
-}
-
-/// A device as the platform knows it.
-#[derive(Debug, Default)]
-pub(super) struct Device {
-    /// None: the name was only ever registered for tokens.
-    pub(super) secret: Option<Secret>,
-    /// Client ID to token, of registrations without a list.
-    pub(super) tokens: BTreeMap<String, Secret>,
-    pub(super) activated: bool,
-    pub(super) online: Option<ConnId>,
-    pub(super) session: Option<Session>,
-    pub(super) rates: Rates,
-    /// Module to version, as last reported.
-    pub(super) versions: BTreeMap<String, String>,
-    /// Switched off in the console: it may not sign in.
-    pub(super) disabled: bool,
-    /// The gateway that it stands behind.
-    pub(super) gateway: Option<DeviceId>,
-    /// The gateway that it is signed in through.
-    pub(super) via: Option<DeviceId>,
-    pub(super) shadow: Shadow,
-    pub(super) desired: BTreeMap<String, Desired>,
-    pub(super) wants_logs: bool,
-}
-
-/// The whole platform.
-#[derive(Debug)]
-pub(super) struct Broker {
-    pub(super) limits: bool,
-    /// A registration must name the instance of its product, and a client must have come by the name of that.
-    pub(super) strict_instance: bool,
-    pub(super) mint: Mint,
-    pub(super) packages: Packages,
-    /// By product.
-    pub(super) configurations: HashMap<String, Configuration>,
-    /// When a product was last broadcast to.
-    pub(super) broadcasts: HashMap<String, Duration>,
-    /// The ID of the last request to a device.
-    pub(super) last_request: u32,
-    pub(super) products: HashMap<String, Product>,
-    pub(super) devices: HashMap<DeviceId, Device>,
-    connections: HashMap<ConnId, Connection>,
-    pub(super) faults: Faults,
-    pub(super) journal: Journal,
-    outputs: Vec<Output>,
-}
-
 impl Broker {
-    /// A platform that knows these devices; `limits` puts the rates on.
-    pub(super) fn new(known: &devices::Devices, limits: bool) -> Self {
-        let device = |device: &devices::Device| Device {
-            secret: Some(device.device_secret.clone()),
-            activated: device.activated,
-            ..Device::default()
-        };
-        let devices =
-            known.devices.iter().map(|d| (DeviceId::new(&d.product_key, &d.device_name), device(d))).collect();
-        Broker {
-            limits,
-            strict_instance: false,
-            mint: Mint::default(),
-            packages: Packages::default(),
-            configurations: HashMap::new(),
-            broadcasts: HashMap::new(),
-            last_request: 0,
-            products: known.products.iter().map(|p| (p.product_key.clone(), p.clone())).collect(),
-            devices,
-            connections: HashMap::new(),
-            faults: Faults::default(),
-            journal: Journal::default(),
-            outputs: Vec::new(),
-        }
-    }
-
     /// Takes one input of a connection at the time `now`, counted from 1970, which never goes back.
     pub(super) fn handle(&mut self, now: Duration, conn: ConnId, input: Input) {
         match input {
@@ -212,16 +58,6 @@ impl Broker {
             Input::Deadline => {}
             Input::Closed(why) => self.close(conn, &why),
         }
-    }
-
-    /// What is to be done since the last call, in order.
-    pub(super) fn take_outputs(&mut self) -> Vec<Output> {
-        std::mem::take(&mut self.outputs)
-    }
-
-    /// When `Input::Deadline` is due for a connection; none when it is closed.
-    pub(super) fn deadline(&self, conn: ConnId) -> Option<Duration> {
-        self.connections.get(&conn).map(|connection| connection.deadline)
     }
 
     fn packet(&mut self, now: Duration, conn: ConnId, packet: Packet) {
@@ -433,20 +269,6 @@ impl Broker {
         for conn in all {
             self.close(conn, why);
         }
-    }
-
-    pub(super) fn send(&mut self, conn: ConnId, packet: Packet) {
-        if let Some(delay) = self.faults.weather.delay() {
-            self.outputs.push(Output::Hold(conn, delay));
-        }
-        self.outputs.push(Output::Send(conn, packet));
-    }
-
-    pub(super) fn tell(&mut self, event: Event) {
-        if !matches!(event, Event::Received(_)) {
-            self.journal.log(event.clone());
-        }
-        self.outputs.push(Output::Tell(event));
     }
 }
 

@@ -1,15 +1,13 @@
 //! The calls of the console: what a person does in the web console, a server by the API, and a test to the platform. They are listed in the header of `cloud`.
 
 use super::alink;
-use super::broker::{Message, Qos};
-use super::connack_code;
-use super::devices::DeviceId;
 use super::event::{Event, Received};
-use super::faults::Answers;
-use super::ota::Package;
-use super::server::Shared;
+use super::faults::{Answers, connack_code};
+use super::identity::DeviceId;
+use super::message::{Delivery, Message, Qos, RequestError};
+use super::package::Package;
+use super::shared::Shared;
 use super::soak::Soak;
-use super::traffic::{Delivery, RequestError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;

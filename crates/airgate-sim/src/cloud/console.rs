@@ -2,7 +2,7 @@
 //! by one line: `{"ok":true,…}` or `{"ok":false,"error":"…"}`. The calls are listed in the header of `cloud`.
 
 use super::calls;
-use super::server::Shared;
+use super::shared::Shared;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! What happened at the platform: messages that arrived, and the log a console would show.
 
-use super::devices::DeviceId;
+use super::identity::DeviceId;
 use bytes::Bytes;
 use serde::Serialize;
 use std::collections::VecDeque;

@@ -1,6 +1,6 @@
 //! Faults that a test puts in: refused connects, an outage, lost PUBACKs, spoilt answers to registrations; and bad days.
 
-use super::devices::DeviceId;
+use super::identity::DeviceId;
 use super::soak::Weather;
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 
@@ -91,5 +91,17 @@ impl Faults {
         let lost = self.lost_pubacks > 0;
         self.lost_pubacks = self.lost_pubacks.saturating_sub(1);
         lost
+    }
+}
+
+/// The return code of a refusal.
+pub(super) fn connack_code(code: u8) -> Option<ConnectReturnCode> {
+    match code {
+        1 => Some(ConnectReturnCode::RefusedProtocolVersion),
+        2 => Some(ConnectReturnCode::BadClientId),
+        3 => Some(ConnectReturnCode::ServiceUnavailable),
+        4 => Some(ConnectReturnCode::BadUserNamePassword),
+        5 => Some(ConnectReturnCode::NotAuthorized),
+        _ => None,
     }
 }

@@ -10,9 +10,10 @@
 //! "Register sub-devices" and "Error codes for sub-devices". What is open there: a secret that exists is handed out as it is.
 
 use super::alink::{Fault, Outcome, Request, nothing};
-use super::broker::{Broker, Message, Qos};
-use super::devices::{DeviceId, Secret};
+use super::identity::{DeviceId, Secret};
+use super::message::{Message, Qos};
 use super::sign_in::SignMethod;
+use super::state::Broker;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,9 +2,9 @@
 //!
 //! HTTP/1.1 as clients of the platform use it: a head, a body of known length, one answer after another.
 
-use super::broker::Broker;
 use super::registration_http;
-use super::server::{PATIENCE, Shared, TLS_HANDSHAKE};
+use super::shared::{PATIENCE, Shared, TLS_HANDSHAKE};
+use super::state::Broker;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;

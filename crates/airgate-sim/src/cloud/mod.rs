@@ -51,35 +51,43 @@ mod event;
 mod faults;
 mod gateway;
 mod http;
+mod identity;
 mod limits;
+mod mac;
+mod message;
 mod ota;
+mod package;
 mod registration;
 mod registration_http;
 mod server;
 mod service;
 mod session;
 mod shadow;
+mod shared;
 mod sign_in;
 mod soak;
+mod state;
 mod thing;
 mod tls;
 mod topic;
 mod traffic;
 mod wire;
 
-pub use broker::Qos;
 pub use command::{Args, run};
-pub use devices::{Device, DeviceId, Devices, DevicesError, InstanceKind, Product, Secret};
+pub use devices::{Device, Devices, DevicesError, InstanceKind, Product};
 pub use event::{Event, Received};
-pub use ota::Package;
+pub use identity::{DeviceId, Secret};
+pub use message::{Delivery, Qos, RequestError};
+pub use package::Package;
 pub use soak::Soak;
 pub use tls::TlsError;
-pub use traffic::{Delivery, RequestError};
 
-use broker::{Broker, Message};
 use bytes::Bytes;
-use rumqttc::mqttbytes::v4::ConnectReturnCode;
-use server::{Protocol, Shared};
+use faults::connack_code;
+use message::Message;
+use server::Protocol;
+use shared::Shared;
+use state::Broker;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -188,7 +196,7 @@ impl Cloud {
             // Other secrets after each start: what a client kept from an earlier one must not do by accident.
             let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
             let seed = options.seed.unwrap_or_else(|| u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX));
-            broker.mint = registration::Mint::new(seed);
+            broker.mint = mac::Mint::new(seed);
             broker.faults.weather = soak::Weather::new(options.devices.soak.clone(), seed);
             broker.packages.serve_at(http);
             for package in options.devices.ota {
@@ -336,16 +344,4 @@ async fn bind(at: &str) -> Result<(TcpListener, SocketAddr), StartError> {
 
 fn open_console(path: &Path) -> Result<(tokio::net::UnixListener, console::Socket), StartError> {
     console::bind(path).map_err(|error| StartError::Listen { at: path.display().to_string(), error })
-}
-
-/// The return code of a refusal.
-fn connack_code(code: u8) -> Option<ConnectReturnCode> {
-    match code {
-        1 => Some(ConnectReturnCode::RefusedProtocolVersion),
-        2 => Some(ConnectReturnCode::BadClientId),
-        3 => Some(ConnectReturnCode::ServiceUnavailable),
-        4 => Some(ConnectReturnCode::BadUserNamePassword),
-        5 => Some(ConnectReturnCode::NotAuthorized),
-        _ => None,
-    }
 }

@@ -11,44 +11,17 @@
 //! verification". What the documentation leaves open: the secret is made anew each time (the worst case for a client),
 //! and tokens are given on new public and enterprise instances.
 
-use super::broker::{Broker, Device};
-use super::devices::{DeviceId, InstanceKind, Product, Secret};
+use super::devices::{InstanceKind, Product};
 use super::event::Event;
-use super::sign_in::{SignMethod, mac_sha256};
+use super::identity::{DeviceId, Secret};
+use super::sign_in::{Kind, Registration};
+use super::state::{Broker, Device};
 use serde::Serialize;
 use std::time::Duration;
 
 /// The most physical devices under one name without pre-registration.
 /// Source: Alibaba Cloud IoT Platform, "Unique-certificate-per-product verification".
 const MAX_TOKENS: usize = 5;
-
-/// Which of the two registrations.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// `register`: the device exists, and gets a secret.
-    Known,
-    /// `regnwl`: the name is free to choose, and gets a client ID and a token.
-    Unlisted,
-}
-
-impl Kind {
-    /// Where the credentials are pushed to. The documentation names the first for both, every SDK expects the second.
-    pub(super) fn topic(self) -> &'static str {
-        match self {
-            Kind::Known => "/ext/register",
-            Kind::Unlisted => "/ext/regnwl",
-        }
-    }
-}
-
-/// What is asked for, but for the signature.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Registration {
-    pub(super) kind: Kind,
-    pub(super) method: SignMethod,
-    pub(super) random: String,
-    pub(super) instance_id: Option<String>,
-}
 
 /// Why there are no credentials.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,27 +58,6 @@ pub(super) enum Credentials {
     Secret { product_key: String, device_name: String, device_secret: String },
     #[serde(rename_all = "camelCase")]
     Token { product_key: String, device_name: String, client_id: String, device_token: String },
-}
-
-/// Makes texts that nobody else has, out of a seed: the same seed makes the same texts.
-#[derive(Debug, Default)]
-pub(super) struct Mint {
-    seed: u64,
-    count: u64,
-}
-
-impl Mint {
-    pub(super) fn new(seed: u64) -> Self {
-        Mint { seed, count: 0 }
-    }
-
-    /// 32 hexadecimal digits.
-    pub(super) fn text(&mut self) -> String {
-        self.count += 1;
-        let mut text = mac_sha256(&self.seed.to_string(), &self.count.to_string());
-        text.truncate(32);
-        text
-    }
 }
 
 impl Broker {

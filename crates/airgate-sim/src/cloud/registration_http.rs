@@ -2,10 +2,10 @@
 //!
 //! Source: Alibaba Cloud IoT Platform, "HTTPS-based dynamic registration" and "Device error codes".
 
-use super::broker::Broker;
-use super::devices::DeviceId;
-use super::registration::{Credentials, Denied, Kind, Registration};
-use super::sign_in::SignMethod;
+use super::identity::DeviceId;
+use super::registration::{Credentials, Denied};
+use super::sign_in::{Kind, Registration, SignMethod};
+use super::state::Broker;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::time::Duration;

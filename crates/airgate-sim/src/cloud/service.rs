@@ -5,8 +5,8 @@
 //! They go out at QoS 0, as the documentation says of the clock and leaves open for the rest.
 
 use super::alink::{self, Fault, Request};
-use super::devices::DeviceId;
-use super::ota::DEFAULT_MODULE;
+use super::identity::DeviceId;
+use super::package::DEFAULT_MODULE;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::time::Duration;

@@ -2,7 +2,7 @@
 //!
 //! With cleanSession=0 it outlives the connection and gathers QoS 1 messages, kept for seven days.
 
-use super::broker::Message;
+use super::message::Message;
 use super::topic;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::Publish;
@@ -120,7 +120,7 @@ fn publish(id: u16, message: &Message, dup: bool) -> Publish {
 
 #[cfg(test)]
 mod tests {
-    use super::super::broker::Qos;
+    use super::super::message::Qos;
     use super::*;
 
     fn message(text: &str) -> Message {

@@ -12,9 +12,9 @@
 //! stand-in alone: what it tests must not share it. `securemode` is not signed, and it is not compared with the
 //! transport: what the platform does about a contradiction is not documented, and clients in the field send one.
 
-use super::devices::{DeviceId, Secret};
-use super::registration::{Kind, Registration};
-use hmac::{Hmac, KeyInit, Mac};
+use super::identity::{DeviceId, Secret};
+use super::mac::mac;
+use hmac::Hmac;
 use rumqttc::mqttbytes::v4::ConnectReturnCode;
 
 /// The longest part of the client ID before the first `|`, in characters.
@@ -76,23 +76,40 @@ impl SignMethod {
     /// Whether `password` is the HMAC of `content` in hexadecimal digits of either case.
     pub(super) fn verifies(self, secret: &Secret, content: &str, password: &str) -> bool {
         let expected = match self {
-            SignMethod::HmacMd5 => mac::<Hmac<md5::Md5>>(secret, content),
-            SignMethod::HmacSha1 => mac::<Hmac<sha1::Sha1>>(secret, content),
-            SignMethod::HmacSha256 => mac::<Hmac<sha2::Sha256>>(secret, content),
+            SignMethod::HmacMd5 => mac::<Hmac<md5::Md5>>(secret.bytes(), content),
+            SignMethod::HmacSha1 => mac::<Hmac<sha1::Sha1>>(secret.bytes(), content),
+            SignMethod::HmacSha256 => mac::<Hmac<sha2::Sha256>>(secret.bytes(), content),
         };
         expected.is_some_and(|expected| expected.eq_ignore_ascii_case(password))
     }
 }
 
-/// The HMAC in lower-case hexadecimal digits. None never happens: an HMAC takes keys of any length.
-fn mac<M: Mac + KeyInit>(secret: &Secret, content: &str) -> Option<String> {
-    let mac = <M as KeyInit>::new_from_slice(secret.bytes()).ok()?.chain_update(content.as_bytes());
-    Some(mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect())
+/// Which of the two registrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `register`: the device exists, and gets a secret.
+    Known,
+    /// `regnwl`: the name is free to choose, and gets a client ID and a token.
+    Unlisted,
 }
 
-/// The HMAC-SHA256 in lower-case hexadecimal digits: also a source of texts that look random.
-pub(super) fn mac_sha256(key: &str, content: &str) -> String {
-    mac::<Hmac<sha2::Sha256>>(&key.into(), content).unwrap_or_default()
+impl Kind {
+    /// Where the credentials are pushed to. The documentation names the first for both, every SDK expects the second.
+    pub(super) fn topic(self) -> &'static str {
+        match self {
+            Kind::Known => "/ext/register",
+            Kind::Unlisted => "/ext/regnwl",
+        }
+    }
+}
+
+/// What is asked for, but for the signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Registration {
+    pub(super) kind: Kind,
+    pub(super) method: SignMethod,
+    pub(super) random: String,
+    pub(super) instance_id: Option<String>,
 }
 
 /// How a device wants to be let in.

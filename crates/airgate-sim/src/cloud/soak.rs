@@ -13,7 +13,7 @@
 //! slow_ms = 1500    # for up to so long
 //! ```
 
-use super::sign_in::mac_sha256;
+use super::mac::mac_sha256;
 use bytes::Bytes;
 use serde::Deserialize;
 use std::time::Duration;

@@ -4,30 +4,16 @@
 //! Source: Alibaba Cloud IoT Platform, "Alink protocol" and its chapters.
 
 use super::alink::{self, Fault, Outcome, Request, nothing};
-use super::broker::{Broker, Message, Qos};
-use super::devices::DeviceId;
+use super::identity::DeviceId;
+use super::message::{Delivery, Message, Qos, RequestError};
 use super::service::Service;
-use super::traffic::{Delivery, RequestError};
+use super::state::{Broker, Configuration, Desired};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// What a product's devices are to be configured with.
-#[derive(Clone, Debug)]
-pub(super) struct Configuration {
-    id: u32,
-    pub(super) content: Bytes,
-}
-
-/// A value that is wanted, and how often another one was.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Desired {
-    value: Value,
-    version: u64,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -3,7 +3,7 @@
 //! Own matching rather than rumqttc's: that one slices the first byte off a topic and panics on a topic which begins
 //! with a character of several bytes.
 
-use super::devices::DeviceId;
+use super::identity::DeviceId;
 
 /// The longest topic, in bytes of UTF-8. Source: Alibaba Cloud IoT Platform, "Limits".
 pub(super) const MAX_BYTES: usize = 128;

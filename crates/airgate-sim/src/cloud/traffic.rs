@@ -1,18 +1,18 @@
 //! The platform without I/O, second part: messages and subscriptions, up and down, and what a test's console does.
 
 use super::alink;
-use super::broker::{Broker, ConnId, Message, Qos};
-use super::devices::DeviceId;
 use super::event::{Event, Received};
 use super::gateway;
+use super::identity::DeviceId;
+use super::message::{Delivery, Message, Qos, RequestError};
 use super::service::{self, Service};
 use super::soak::Up;
+use super::state::{Broker, ConnId};
 use super::topic::{self, Way};
 use super::wire::MAX_PAYLOAD;
 use bytes::Bytes;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Packet, PubAck, Publish, SubAck, Subscribe, SubscribeReasonCode, UnsubAck};
-use serde::Serialize;
 use std::time::Duration;
 
 /// The most filters in one SUBSCRIBE. Source: Alibaba Cloud IoT Platform, "Limits".
@@ -21,57 +21,6 @@ const MAX_FILTERS_AT_ONCE: usize = 8;
 /// The most bytes of a broadcast, and the time between two. Source: Alibaba Cloud IoT Platform, "Limits".
 const MAX_BROADCAST: usize = 64 * 1024;
 const BROADCAST_PAUSE: Duration = Duration::from_secs(60);
-
-/// What became of a message to a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivery {
-    /// It was sent, or is behind others in the window of a connected device.
-    Sent,
-    /// The device is offline; it gets the message when it comes back (QoS 1, cleanSession=0).
-    Queued,
-    /// The device is offline and keeps no session, or the message is QoS 0.
-    Offline,
-    /// The device does not subscribe this topic.
-    NotSubscribed,
-}
-
-/// Why a request of the console or of the library cannot be done.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// No such device in the devices file.
-    #[error("there is no device {0}")]
-    UnknownDevice(DeviceId),
-    /// Empty, over 128 bytes, or with wildcards.
-    #[error("{0:?} is no topic: 1 to 128 bytes, no + and no #")]
-    BadTopic(String),
-    /// Over 256 KiB.
-    #[error("the payload has {0} bytes; the platform takes 262144")]
-    PayloadTooLarge(usize),
-    /// More than 50 messages a second to one device.
-    #[error("more than 50 messages a second to {0}; --limits off lifts this")]
-    TooFast(DeviceId),
-    /// 1000 messages wait for the device already.
-    #[error("1000 messages wait for {0} already")]
-    QueueFull(DeviceId),
-    /// A broadcast of over 64 KiB.
-    #[error("a broadcast of {0} bytes; the platform takes 65536")]
-    BroadcastTooLarge(usize),
-    /// A second broadcast to a product within a minute.
-    #[error("the product was broadcast to within the last minute; --limits off lifts this")]
-    BroadcastTooSoon,
-    /// The file of a package cannot be read.
-    #[error("cannot read {file}: {error}")]
-    File {
-        /// Which.
-        file: String,
-        /// What the system said.
-        error: String,
-    },
-    /// A CONNACK return code by which nothing can be refused.
-    #[error("{0} is no return code of a refusal: 1 to 5")]
-    BadCode(u8),
-}
 
 impl Broker {
     /// Takes a packet of a device that has signed in.

@@ -2,6 +2,7 @@
 //! what that fetched. Pure computation: nothing is opened but the configuration, and the store if it is asked for.
 
 use super::fail::Fail;
+use super::whose;
 use crate::cloud::{self, Identity, Registers};
 use crate::config::{self, RegisterBy};
 use crate::session;
@@ -45,19 +46,19 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
     for notice in &loaded.notices {
         eprintln!("notice: {notice}");
     }
-    let identity = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(bad)?;
+    let identity = cloud::build(&loaded.config.cloud, args.imei.as_deref()).map_err(whose::bad)?;
     let Some(identity) = identity else {
-        return Err(imei_wanted(args.imei.as_deref()));
+        return Err(whose::imei_wanted(args.imei.as_deref()));
     };
     let mut moment = Moment::new(unix_ms(), session::random());
     if let Some(timestamp) = &args.timestamp {
-        moment = moment.with_timestamp(timestamp).map_err(bad)?;
+        moment = moment.with_timestamp(timestamp).map_err(whose::bad)?;
     }
     if let Some(random) = &args.random {
-        moment = moment.with_random(random).map_err(bad)?;
+        moment = moment.with_random(random).map_err(whose::bad)?;
     }
     let sign_in = match &identity {
-        Identity::Ready(_) if args.kept => return Err(super::credentials::not_registering()),
+        Identity::Ready(_) if args.kept => return Err(whose::not_registering()),
         Identity::Ready(cloud) => cloud.sign_in(&moment),
         Identity::Registers(device) if args.kept => kept(device, &loaded.config.store(), &moment)?,
         Identity::Registers(device) => match device.registration.https_request(&moment) {
@@ -78,25 +79,11 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
 
 /// The sign-in with what is kept of the device: what the daemon would use next.
 fn kept(device: &Registers, store: &Store, moment: &Moment) -> Result<SignIn, Fail> {
-    let entry = store.entry(&device.key).map_err(super::credentials::failed)?;
+    let entry = store.entry(&device.key).map_err(whose::store_failed)?;
     let Some(record) = entry.candidate.or(entry.current) else {
-        return Err(super::credentials::nothing_kept(&device.key.device));
+        return Err(whose::nothing_kept(&device.key.device));
     };
-    Ok(device.cloud(record.credential).map_err(bad)?.sign_in(moment))
-}
-
-/// The device's name is the IMEI; what was given as one, if anything, is none.
-pub(super) fn imei_wanted(given: Option<&str>) -> Fail {
-    if let Some(given) = given {
-        let what = format!("`--imei` has 15 digits, and {given:?} is none");
-        return Fail::usage("bad_value", what, "AT+CGSN tells it; it is printed on the module, too");
-    }
-    let hint = "give it with --imei, or a device_name in the configuration";
-    Fail::usage("imei_wanted", "the device's name is the module's IMEI, which is not known here", hint)
-}
-
-pub(super) fn bad(error: iotcloud::ConfigError) -> Fail {
-    Fail::usage("bad_value", format!("`{}` {}", error.field, error.message), &error.hint)
+    Ok(device.cloud(record.credential).map_err(whose::bad)?.sign_in(moment))
 }
 
 fn print_json(sign_in: &SignIn) {

@@ -1,10 +1,11 @@
 //! `airgate credentials`: what the store keeps. No secret is ever printed, and none is taken from the command line.
 
 use super::fail::Fail;
+use super::whose;
 use crate::cloud::{self, Identity, Registers};
 use crate::config::{self, Config};
 use crate::status::unix_ms;
-use crate::store::{Entry, Origin, Record, Store, StoreError};
+use crate::store::{Entry, Origin, Record, Store};
 use clap::Subcommand;
 use iotcloud::aliyun::Credential;
 use serde_json::{Value, json};
@@ -70,29 +71,16 @@ fn load(file: Option<&PathBuf>) -> Result<(Config, Store), Fail> {
 
 fn whose(args: &Whose) -> Result<(Box<Registers>, Store), Fail> {
     let (config, store) = load(args.config.as_ref())?;
-    match cloud::build(&config.cloud, args.imei.as_deref()).map_err(super::auth::bad)? {
+    match cloud::build(&config.cloud, args.imei.as_deref()).map_err(whose::bad)? {
         Some(Identity::Registers(device)) => Ok((device, store)),
-        Some(Identity::Ready(_)) => Err(not_registering()),
-        None => Err(super::auth::imei_wanted(args.imei.as_deref())),
+        Some(Identity::Ready(_)) => Err(whose::not_registering()),
+        None => Err(whose::imei_wanted(args.imei.as_deref())),
     }
-}
-
-pub(super) fn not_registering() -> Fail {
-    let hint = "only auth = \"register\" and \"register_no_prereg\" use the store";
-    Fail::usage("not_registering", "the configured device does not register by itself", hint)
-}
-
-pub(super) fn nothing_kept(device: &str) -> Fail {
-    Fail::failed("nothing_kept", format!("nothing is kept of {device}"))
-}
-
-pub(super) fn failed(error: StoreError) -> Fail {
-    Fail::failed("store", error)
 }
 
 fn list(args: &List) -> Result<(), Fail> {
     let (_, store) = load(args.config.as_ref())?;
-    let entries = store.list().map_err(failed)?;
+    let entries = store.list().map_err(whose::store_failed)?;
     let rows: Vec<Value> = entries
         .iter()
         .flat_map(|(key, entry)| {
@@ -139,17 +127,17 @@ fn import(args: &Whose) -> Result<(), Fail> {
     let answer = device.registration.read_answer(&input);
     let credential = answer.map_err(|error| Fail::usage("bad_credential", error, hint))?;
     let record = Record { credential, obtained_unix_ms: unix_ms(), by: Origin::Import };
-    store.put(&device.key, &Entry { current: Some(record), ..Entry::default() }).map_err(failed)?;
+    store.put(&device.key, &Entry { current: Some(record), ..Entry::default() }).map_err(whose::store_failed)?;
     println!("kept for {}; a running daemon uses it when it is restarted", device.key.device);
     Ok(())
 }
 
 fn forget(args: &Whose) -> Result<(), Fail> {
     let (device, store) = whose(args)?;
-    if store.forget(&device.key).map_err(failed)? {
+    if store.forget(&device.key).map_err(whose::store_failed)? {
         println!("forgotten; the device registers anew when the daemon is restarted");
         Ok(())
     } else {
-        Err(nothing_kept(&device.key.device))
+        Err(whose::nothing_kept(&device.key.device))
     }
 }

@@ -19,6 +19,7 @@ mod run;
 mod status;
 mod subscribe;
 mod top;
+mod whose;
 
 use clap::{Parser, Subcommand};
 use fail::Fail;

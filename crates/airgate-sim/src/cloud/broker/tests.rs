@@ -1,7 +1,8 @@
 //! The platform without I/O, under a clock of the test's own.
 
 use super::*;
-use crate::cloud::traffic::{Delivery, RequestError};
+use crate::cloud::devices;
+use crate::cloud::message::{Delivery, Message, Qos, RequestError};
 use proptest::prelude::*;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{PubAck, Publish, Subscribe, SubscribeFilter, SubscribeReasonCode, Unsubscribe};

@@ -116,6 +116,7 @@ fn sentence(code: u64) -> &'static str {
         521 => "the sub-device was deleted in the console",
         522 => "the sub-device is disabled; enable it in the console under Devices",
         5005 | 6250 => "there is no such product; compare the product key with the console",
+        5244 => "a LoRaWAN product's devices are added in the console, not here",
         6100 => "there is no such device; add it in the console under Devices",
         6106 => "more than 200 properties in one message; send fewer",
         6203 => "the topic cannot be read",
@@ -123,6 +124,7 @@ fn sentence(code: u64) -> &'static str {
         6207 => "the message is not JSON of the form that the platform reads",
         6287 => "the signature is wrong; compare the sub-device's secret with the console",
         6288 => "dynamic registration is switched off; switch it on for the product in the console",
+        6292 => "the sign method is none of hmacMd5, hmacSha1 and hmacSha256",
         6300..=6332 => {
             "it does not fit the thing model; compare identifiers, types and ranges with the product's Define Feature page"
         }
