@@ -96,3 +96,26 @@ fn a_text_message_is_not_for_whoever_may_hear_the_rest() {
     let topics: Vec<String> = heard(nobody).into_iter().map(|(topic, _)| topic).collect();
     assert_eq!(topics, ["local/airgate/link", "local/end"]);
 }
+
+#[test]
+fn when_the_budget_is_spent_what_can_wait_is_kept_and_what_cannot_is_refused() {
+    let house = House::with(Setup {
+        extra: "[budget]\nmonthly_bytes = \"4 KiB\"\nwhen_spent = \"alarms_only\"\n",
+        ..Setup::default()
+    });
+    let mut program = house.program();
+    program.publish("user/update", &"x".repeat(4000));
+    program.event(|event| event["event"] == "budget" && event["level"] == "spent");
+    let publish = |qos: u8, priority: u8| json!({"op": "publish", "topic": "user/update", "payload": format!("{qos}{priority}"), "qos": qos, "priority": priority});
+    let call = json!({"op": "call", "method": "thing.property.desired.get", "params": ["a"]});
+    for request in [publish(0, 4), call] {
+        let refused = program.ask(request);
+        assert_eq!(refused["code"], "over_budget", "{refused}");
+        assert!(refused["message"].as_str().unwrap().contains("priority 7"), "{refused}");
+    }
+    for request in [publish(1, 4), publish(0, 9), publish(1, 7)] {
+        program.ask_ok(request);
+    }
+    house.all_arrive("user/update", &["09".to_owned(), "17".to_owned()]);
+    assert_eq!(program.status()["outbox"]["queued"], 1, "it waits for the next month");
+}

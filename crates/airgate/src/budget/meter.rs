@@ -6,13 +6,16 @@
 //! * [budget-2] A clock that jumps back resets nothing; only a period that begins later than the one at hand does.
 //! * [budget-3] A level is told once for each month.
 
-use crate::config::Budget;
+use crate::config::{Budget, WhenSpent};
+use crate::outbox::PRIORITY_MAX;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Programs counted by themselves; the traffic of further ones counts in the whole alone.
 const PROGRAMS: usize = 256;
 const DAY_MS: u64 = 86_400_000;
+/// Messages at least this urgent go out when only alarms may.
+pub(super) const ALARM: u8 = 7;
 
 /// Bytes on the air, estimated, and messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,6 +148,15 @@ impl Meter {
         self.budget.as_ref()
     }
 
+    /// The least priority that still goes out.
+    pub fn floor(&self) -> u8 {
+        match (self.level(), self.budget.as_ref().map(|budget| budget.when_spent)) {
+            (Level::Spent, Some(WhenSpent::AlarmsOnly)) => ALARM,
+            (Level::Spent, Some(WhenSpent::Stop)) => PRIORITY_MAX + 1,
+            _ => 0,
+        }
+    }
+
     /// When the next month begins, in milliseconds since 1970.
     pub fn next_month_unix_ms(&self) -> u64 {
         let reset_day = self.budget.as_ref().map_or(1, |budget| budget.reset_day);
@@ -192,7 +204,6 @@ fn civil(day: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::WhenSpent;
     use proptest::prelude::*;
 
     fn meter(reset_day: u8) -> Meter {

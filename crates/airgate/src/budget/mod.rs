@@ -10,7 +10,6 @@ pub use air::Air;
 pub use meter::{Counted, Level, Meter, Traffic};
 
 use crate::config::{Budget, Config, Tls, WhenSpent};
-use crate::outbox::PRIORITY_MAX;
 use crate::status::unix_ms;
 use airgate_proto::Event;
 use serde_json::{Map, Value, json};
@@ -27,8 +26,6 @@ use tokio::time::Instant;
 const WRITE_EVERY: Duration = Duration::from_secs(15 * 60);
 /// How often a session that says nothing is looked at.
 pub const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
-/// Messages at least this urgent go out when only alarms may.
-const ALARM: u8 = 7;
 
 /// A packet that follows an answer within this carries the acknowledgement of it. Source: TCP_DELACK_MIN of Linux; lwIP, which
 /// modules use, waits longer (TCP_FAST_INTERVAL, 250 ms), but not from each answer on.
@@ -141,12 +138,7 @@ impl Quota {
 
     /// The least urgent priority that may go out now; one above the most urgent: nothing may.
     pub fn floor(&self) -> u8 {
-        let meter = self.meter.borrow();
-        match (meter.level(), meter.budget().map(|budget| budget.when_spent)) {
-            (Level::Spent, Some(WhenSpent::AlarmsOnly)) => ALARM,
-            (Level::Spent, Some(WhenSpent::Stop)) => PRIORITY_MAX + 1,
-            _ => 0,
-        }
+        self.meter.borrow().floor()
     }
 
     fn count(&mut self, uid: Option<u32>, traffic: Traffic) -> Option<Event> {
@@ -251,7 +243,9 @@ fn replace(path: &Path, counted: &Counted) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::meter::ALARM;
     use super::*;
+    use crate::outbox::PRIORITY_MAX;
 
     fn config(dir: &Path, when_spent: WhenSpent) -> Config {
         let mut config = Config::default();

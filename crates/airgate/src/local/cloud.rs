@@ -3,6 +3,7 @@
 use super::Door;
 use super::connection::{Answered, Connection};
 use super::rights::Use;
+use airgate_proto::limits::DEFAULT_PRIORITY;
 use airgate_proto::{Answer, Ask, Code, Device, Done, Event, Id, Refusal, Reply};
 use iotcloud::Secret;
 use iotcloud::aliyun::dialogue::{self, AnswerRefused, DeviceId, Failure, Request};
@@ -41,6 +42,10 @@ impl Connection {
             let hint = "publish to and subscribe to the broker's topics instead";
             let refusal = Refusal::new(id, Code::NotSupported, "this cloud has no thing model", hint);
             return self.reply(&Reply::Refused(refusal));
+        }
+        // What is asked live has no priority of its own.
+        if let Some(refusal) = self.door.over_budget(DEFAULT_PRIORITY) {
+            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal }));
         }
         let cloud = self.door.cloud.clone();
         self.pending.push(Box::pin(async move {

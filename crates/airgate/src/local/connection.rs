@@ -10,7 +10,7 @@ use super::Door;
 use super::cloud::Calls;
 use super::publish::{Way, not_accepted, not_subscribed, share_spent};
 use super::rights::Caller;
-use crate::outbox::{Accepted, Ends, Notice};
+use crate::outbox::{self, Accepted, Ends, Notice};
 use crate::router::{Account, DurableId, Hears, Held, Item, Mailbox, Name, ProgramId, SMALL_BYTES, Taken};
 use crate::status::DAEMON;
 use airgate_proto::{
@@ -314,6 +314,10 @@ impl Connection {
             }
             Err(refusal) => return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal })),
         };
+        // At QoS 0 it would wait for a month that its sender does not mean.
+        if let (outbox::Qos::AtMostOnce, Some(refusal)) = (message.qos, self.door.over_budget(message.priority)) {
+            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal }));
+        }
         let listener = confirm.then(|| self.ends.get_or_insert_with(|| self.door.outbox.listen()).id());
         let waiting = Held::new(self.held.share().clone(), message.topic.len() + message.payload.len());
         let accepting = self.door.accept(&self.caller, message, listener);

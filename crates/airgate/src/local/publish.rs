@@ -3,7 +3,7 @@
 use super::Door;
 use super::rights::{Caller, Rights, Use};
 use crate::batch::fits;
-use crate::outbox::{self, AcceptError, Accepting, ListenerId};
+use crate::outbox::{self, AcceptError, Accepting, ListenerId, PRIORITY_MAX};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, HELD_BYTES_PER_USER, Hears, NotSubscribed, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
 use std::sync::Arc;
@@ -48,6 +48,20 @@ impl Door {
     /// whatever order the futures are polled from here on.
     pub(super) fn accept(&self, caller: &Caller, message: outbox::Message, listener: Option<ListenerId>) -> Accepting {
         self.outbox.accept_for(message, self.rights().max_queued_bytes(caller), listener)
+    }
+
+    /// Why nothing is sent now that is not more urgent than this and cannot wait: the data budget is spent.
+    pub(super) fn over_budget(&self, priority: u8) -> Option<Refusal> {
+        let floor = self.status.budget.borrow().floor();
+        (priority < floor).then(|| {
+            let sent = match floor <= PRIORITY_MAX {
+                true => format!("only messages of priority {floor} and above are sent"),
+                false => "nothing is sent".to_owned(),
+            };
+            let message = format!("the data budget is spent: {sent} until the next month of [budget]");
+            let hint = "publish at QoS 1 what can wait: it is kept; or raise monthly_bytes under [budget]";
+            Refusal::new(None, Code::OverBudget, message, hint)
+        })
     }
 
     pub(super) fn too_fast(&self, caller: &Caller, pause: Duration) -> Refusal {
