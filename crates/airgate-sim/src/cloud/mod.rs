@@ -38,7 +38,7 @@
 //! | `{"do":"refuse","count":N,"code":C}`, with `product_key` and `device_name` for one device | the next N connects get CONNACK C (1 to 5) |
 //! | `{"do":"outage","on":true}` | all connections end, and until `"on":false` every connect gets CONNACK 3 |
 //! | `{"do":"lose_pubacks","count":N}` | the next N PUBACKs are not sent; the messages count as arrived |
-//! | `{"do":"spoil_answers","how":"lost","count":N}` | the answers to the next N registrations over MQTT are `lost`, `doubled`, `malformed`, or for an `other_device` |
+//! | `{"do":"spoil_answers","how":"lost","count":N}` | the answers to the next N registrations are `lost` (over HTTPS: without a body), `doubled` (over MQTT alone), `malformed`, or for an `other_device` |
 //! | `{"do":"soak","profile":{"kick":0.01,…}}` | bad days from now on, as in the devices file; none when `profile` is absent |
 
 mod alink;

@@ -25,7 +25,14 @@ pub(super) fn answer(broker: &mut Broker, now: Duration, form: &[u8]) -> Vec<u8>
         Err((code, message)) => Answer { code, data: None, message },
     };
     // Texts and a number: this cannot fail.
-    serde_json::to_vec(&answer).unwrap_or_default()
+    let body = serde_json::to_vec(&answer).unwrap_or_default();
+    match answer.data {
+        Some(Credentials::Secret { product_key, device_name, .. }) => {
+            let device = DeviceId::new(product_key, device_name);
+            broker.faults.answers(&device, body).into_iter().next().unwrap_or_default()
+        }
+        _ => body,
+    }
 }
 
 fn register(broker: &mut Broker, now: Duration, form: &[u8]) -> Result<Credentials, (u16, String)> {
