@@ -262,7 +262,7 @@ impl Writer {
     /// Deletes the segments that are of no more use.
     pub(super) fn tidy(&mut self) {
         let mut deleted = false;
-        while let Some(finished) = self.shared.with(|state, _| state.index.finished()) {
+        while let Some(finished) = self.shared.with(|state, _| state.index.finished(&self.log.sizes)) {
             match finished {
                 Finished::Carry(carry) => {
                     if !self.commit(Vec::new(), Some(&carry)) {

@@ -3,7 +3,8 @@
 //! A settle record lies where the log ends at that moment, mostly in another segment than its message. The segment that
 //! holds it must not vanish while the message's own segment is there, or the message would rise again at the next start.
 //! So a segment in which nothing is live is deleted at once when it says nothing about others; else what it says is said
-//! again at the end of the log, and then it goes.
+//! again at the end of the log, and then it goes. That must free more than it writes: where all that is to be said takes
+//! more than one segment, the last one to be written would otherwise be the next one to be said again, for ever.
 
 use std::collections::BTreeMap;
 
@@ -54,6 +55,11 @@ pub(in crate::outbox) struct Carry {
 }
 
 impl Carry {
+    /// What it takes to say it, in bytes.
+    fn encoded_len(&self) -> usize {
+        self.records().iter().map(Record::encoded_len).sum()
+    }
+
     pub(in crate::outbox) fn records(&self) -> Vec<Record<'_>> {
         let mut records: Vec<_> = self.ends.iter().flat_map(|(_, notes)| group(notes.iter().copied(), true)).collect();
         let keys = self.keys.iter();
@@ -132,12 +138,21 @@ impl Index {
         }
     }
 
-    /// A segment that is of no more use. [outbox-7]
-    pub(in crate::outbox) fn finished(&self) -> Option<Finished> {
-        let from = self.segments.finished()?;
-        let carry = self.said_by(from);
-        let nothing = carry.ends.is_empty() && carry.keys.is_empty();
-        Some(if nothing { Finished::Delete(from) } else { Finished::Carry(carry) })
+    /// A segment that is of no more use, or of so little that it is said again in at most half of its length. Others stay
+    /// until more of what they say is of no more use; that is looked at with each new segment. [outbox-7] [outbox-20]
+    pub(in crate::outbox) fn finished(&mut self, sizes: &BTreeMap<u32, u32>) -> Option<Finished> {
+        loop {
+            let from = self.segments.finished(&self.telling)?;
+            let carry = self.said_by(from);
+            let (said, size) = (carry.encoded_len(), sizes.get(&from).map_or(usize::MAX, |size| *size as usize));
+            if said == 0 {
+                return Some(Finished::Delete(from));
+            }
+            if said <= size / 2 {
+                return Some(Finished::Carry(carry));
+            }
+            self.telling.insert(from);
+        }
     }
 
     /// What must be kept of the newest segment when nothing in it lives; `None` while something does.
@@ -199,6 +214,7 @@ impl Index {
     /// The segment's file is gone.
     pub(in crate::outbox) fn removed(&mut self, segment: u32) {
         self.segments.remove(segment);
+        self.telling.remove(&segment);
     }
 
     /// The numbers to set aside, when it is time to.

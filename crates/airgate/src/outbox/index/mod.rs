@@ -12,7 +12,7 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::errors::Notice;
 use super::message::Message;
@@ -105,6 +105,8 @@ pub(super) struct Index {
     notices: Vec<Notice>,
     totals: Totals,
     next_seq: u64,
+    /// Segments in which nothing lives and that stay for what they say.
+    telling: BTreeSet<u32>,
     /// One above the last number in the log. Numbers between it and `next_seq` are on their way there.
     placed: u64,
     ceiling: u64,
@@ -129,6 +131,7 @@ impl Index {
             notices: Vec::new(),
             totals: Totals::default(),
             next_seq: 1,
+            telling: BTreeSet::new(),
             placed: 1,
             ceiling: 0,
         }
@@ -185,6 +188,7 @@ impl Index {
     /// A new newest segment.
     pub(super) fn open_segment(&mut self, number: u32) {
         self.segments.open(number, self.placed);
+        self.telling.clear();
     }
 
     /// Whether the newest segment has a place for this number: it counts 32 bits on from its first.

@@ -335,10 +335,10 @@ impl Segments {
         Some(segment.accepted_unix_s(segment.entries.get(segment.first_live as usize)?.delta()))
     }
 
-    /// The oldest segment, other than the newest, in which nothing is live.
-    pub(super) fn finished(&self) -> Option<u32> {
+    /// The oldest segment in which nothing is live, other than the newest and those `but` for which it is asked.
+    pub(super) fn finished(&self, but: &BTreeSet<u32>) -> Option<u32> {
         let sealed = self.list.len().saturating_sub(1);
-        self.list.iter().take(sealed).find(|s| s.live == 0).map(|s| s.number)
+        self.list.iter().take(sealed).find(|s| s.live == 0 && !but.contains(&s.number)).map(|s| s.number)
     }
 
     /// The segments, still there, that `number` says something about.

@@ -1,6 +1,7 @@
 //! Files in which a few messages wait among many that have ended. [outbox-16]
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{copy, drain, message, options, put};
 use crate::outbox::{Message, Options, Outbox};
@@ -13,6 +14,12 @@ fn crowded(dir: &Path) -> Options {
 
 fn files(dir: &Path) -> u64 {
     std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+/// The number of the newest file.
+fn newest(dir: &Path) -> u32 {
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).max().unwrap()
 }
 
 /// Sends what is urgent; what is not waits.
@@ -60,6 +67,32 @@ async fn keys_and_ends_that_a_compacted_file_told_are_still_told() {
         let known = Message { priority: 9, key: Some("key 0-3".to_owned()), ..message("again") };
         assert!(again.accept(known).await.unwrap().settled, "after {n}");
     }
+}
+
+#[tokio::test]
+async fn what_is_to_be_said_of_the_ended_may_take_more_than_a_file() {
+    // [outbox-7] [outbox-8] [outbox-20]
+    let dir = tempfile::tempdir().unwrap();
+    let small = || Options { segment_bytes: 1_500, ..options(dir.path()) };
+    let (outbox, _) = Outbox::open(small()).unwrap();
+    for n in 0..120 {
+        if n % 4 == 0 {
+            put(&outbox, &format!("waits{n}")).await;
+        }
+        send_urgent(&outbox, &format!("{n}"), Some(format!("the key of number {n}"))).await;
+    }
+    tokio::time::timeout(Duration::from_secs(60), outbox.close()).await.expect("it comes to an end");
+    let written = newest(dir.path());
+    assert!(written < 60, "{written} files were begun");
+    let (outbox, opened) = Outbox::open(small()).unwrap();
+    assert_eq!((opened.queued, opened.corrupt_records), (30, 0), "nothing rises again");
+    for n in 0..120 {
+        let known = Message { priority: 9, key: Some(format!("the key of number {n}")), ..message("again") };
+        assert!(outbox.accept(known).await.unwrap().settled, "{n}");
+    }
+    assert_eq!(drain(&outbox).await.len(), 30);
+    tokio::time::timeout(Duration::from_secs(60), outbox.close()).await.expect("it comes to an end");
+    assert!(files(dir.path()) < 24_000, "{} bytes for 120 keys", files(dir.path()));
 }
 
 #[tokio::test]
