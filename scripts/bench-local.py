@@ -86,8 +86,9 @@ def throughput(name, program, topic, count=500):
     tell(name, f"burst of {count}: {len(far.arrived) / took:6.0f} messages/s at the broker")
 
 
-def fan_out(name, where, pid, subscribers, at_once, count=200):
+def fan_out(name, where, pid, subscribers, at_once):
     """So many messages at once; the next ones when all have read them: nobody is to fall behind."""
+    count = 200 + 2000 // subscribers
     readers = [Mqtt(where, f"fan-{number}") for number in range(subscribers)]
     for reader in readers:
         reader.subscribe("local/fan")
