@@ -166,7 +166,8 @@ impl Cloud {
         command
             .args(["--tls-listen", "127.0.0.1:0", "--limits", if self.limits { "on" } else { "off" }, "--devices"])
             .arg(self.dir.join("devices.toml"));
-        command.arg("--strict-instance");
+        // In the house: one that is killed leaves it behind.
+        command.arg("--strict-instance").arg("--ca-file").arg(self.dir.join("ca.pem"));
         command.arg("--console").arg(self.dir.join("console.sock")).arg("--seed").arg(self.seed.to_string());
         let mut process = Process::start(&mut command, &self.dir.join("cloud.log"));
         let listens: Value = serde_json::from_str(&process.first_line()).unwrap();

@@ -11,9 +11,9 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::unconstrained;
 
 use super::disk::{AcceptJob, Job, Offered};
-use super::ends::ListenerId;
 use super::errors::AcceptError;
 use super::index::Offer;
+use super::listeners::ListenerId;
 use super::message::{Message, Qos};
 use super::options::WhenFull;
 use super::shared::{DiskHealth, State, Waiter};

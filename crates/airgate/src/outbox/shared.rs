@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::clock::{Anchor, Clock, Steady};
-use super::ends::Listeners;
 use super::errors::AcceptError;
 use super::flow::Flow;
 use super::index::{Extent, Index, Totals};
+use super::listeners::Listeners;
 use super::message::Message;
 use super::options::Options;
 
