@@ -75,7 +75,7 @@ impl Command for GetSessionState {
 #[derive(Clone, Debug, AtatCmd)]
 #[at_cmd("+MCONFIG", Done, timeout_ms = 9_000)]
 pub struct ConfigureAnonymous<'a> {
-    /// At most [`MAX_NAME`](crate::limits::MAX_NAME) bytes, as all names here.
+    /// At most [`MAX_NAME`] bytes, as all names here.
     pub client_id: &'a str,
 }
 impl Command for ConfigureAnonymous<'_> {
