@@ -166,7 +166,10 @@ fn kernel_console(path: &Path, cmdline: &str) -> Option<String> {
 
 /// Tries the other rates. What was heard at the configured one stays when no other is better.
 async fn elsewhere(path: &Path, configured: u32, heard: Heard) -> (u32, Heard) {
-    for rate in RATES.iter().copied().filter(|rate| *rate != configured) {
+    // One that was still booting when its rate was tried has another chance.
+    let rounds = if heard == Heard::Boot { 2 } else { 1 };
+    let rates = std::iter::repeat_n(RATES, rounds).flatten().copied();
+    for rate in rates.filter(|rate| *rate != configured) {
         match listen(path, rate).await {
             Ok(Heard::Answer) => return (rate, Heard::Answer),
             Ok(found @ (Heard::Console | Heard::LuatOs | Heard::BootLoop)) => return (rate, found),
