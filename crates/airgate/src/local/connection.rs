@@ -2,9 +2,9 @@
 //!
 //! * [local-1] Each request gets exactly one answer; a publication gets it when it is durable.
 //! * [local-2] A program that sends without reading is not read from any more, once it has enough unread.
+//! * [local-3] A confirmation is only lost with the connection: whoever wants more asks with a `key`.
 //! * [local-4] When what is held for a user's programs takes all that it may, each of them is served one small thing after
 //!   another, and others as before.
-//! * [local-3] A confirmation is only lost with the connection: whoever wants more asks with a `key`.
 
 use super::Door;
 use super::cloud::Calls;
