@@ -41,6 +41,8 @@ pub struct Setup {
     pub seed: u64,
     /// What becomes of the first answer to a registration: `how` of the stand-in's `spoil_answers`.
     pub spoil_answers: Option<&'static str>,
+    /// Added to the section `modem`.
+    pub modem: &'static str,
     /// Added to the section `cloud`.
     pub cloud: &'static str,
     /// Added to the configuration.
@@ -98,6 +100,7 @@ impl Default for Setup {
             limits: false,
             seed: 1,
             spoil_answers: None,
+            modem: "",
             cloud: "",
             extra: "",
             outbox: "",
@@ -348,9 +351,9 @@ impl House {
     fn build(dir: TempDir, cloud: Cloud, setup: Setup, section: &str, broker: String) -> Self {
         let folder = dir.path().display().to_string();
         let config = format!(
-            "[modem]\nport = \"{folder}/modem\"\n\n[cloud]\n{section}\n[outbox]\ndir = \"{folder}/outbox\"\n{}\n\n\
+            "[modem]\nport = \"{folder}/modem\"\n{}\n\n[cloud]\n{section}\n[outbox]\ndir = \"{folder}/outbox\"\n{}\n\n\
              [local]\nsocket = \"{folder}/airgate.sock\"\n\n[ota]\nversion = \"1.2.3\"\n\n{}\n",
-            setup.outbox, setup.extra
+            setup.modem, setup.outbox, setup.extra
         );
         std::fs::write(dir.path().join("airgate.toml"), config).unwrap();
         let mut house = Self { cloud, modem: None, daemon: None, setup, broker, dir };

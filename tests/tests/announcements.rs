@@ -100,11 +100,11 @@ fn a_text_message_is_not_for_whoever_may_hear_the_rest() {
 #[test]
 fn when_the_budget_is_spent_what_can_wait_is_kept_and_what_cannot_is_refused() {
     let house = House::with(Setup {
-        extra: "[budget]\nmonthly_bytes = \"4 KiB\"\nwhen_spent = \"alarms_only\"\n",
+        extra: "[budget]\nmonthly_bytes = \"2 KiB\"\nwhen_spent = \"alarms_only\"\n",
         ..Setup::default()
     });
     let mut program = house.program();
-    program.publish("user/update", &"x".repeat(4000));
+    program.publish("user/update", &"x".repeat(2000));
     program.event(|event| event["event"] == "budget" && event["level"] == "spent");
     let publish = |qos: u8, priority: u8| json!({"op": "publish", "topic": "user/update", "payload": format!("{qos}{priority}"), "qos": qos, "priority": priority});
     let call = json!({"op": "call", "method": "thing.property.desired.get", "params": ["a"]});

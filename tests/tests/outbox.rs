@@ -183,7 +183,7 @@ fn a_small_disk_refuses_what_is_new_when_it_is_full_and_takes_it_again_when_what
         let Some(mount) = mounted(&format!("mount -t tmpfs -o size=192k tmpfs '{}'", path.display())) else { return };
         house.start_daemon_under(&mount.iter().map(String::as_str).collect::<Vec<_>>());
         let mut door = Door::open(&house.socket());
-        let text = |number: usize| format!("{number} {}", "x".repeat(4000));
+        let text = |number: usize| format!("{number} {}", "x".repeat(2000));
         let refused = |answer: &Value| answer["ok"] == false;
         let count = (0..100).find(|number| refused(&publish(&mut door, "user/update", &text(*number)))).unwrap();
         assert!(count > 10, "{count}");

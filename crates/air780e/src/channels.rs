@@ -1,6 +1,7 @@
 //! What goes between the handles and the driver's task: requests one way, events and the state the other.
 
-use crate::exchange::{Exchange, Failure, Outcome};
+use crate::command::mqtt::SURE_PAYLOAD;
+use crate::exchange::{Exchange, Failure, Outcome, Refusal};
 use crate::frame::Message;
 use crate::ladder::Budget;
 use crate::limits::Unusable;
@@ -34,7 +35,8 @@ pub struct Recovery {
 pub struct Publication {
     /// At most 256 bytes.
     pub topic: String,
-    /// At most 4,100 bytes.
+    /// At most [`MAX_PAYLOAD`](crate::command::mqtt::MAX_PAYLOAD) bytes; firmware may take less, but takes
+    /// [`SURE_PAYLOAD`].
     pub payload: Bytes,
     /// 0, 1 or 2.
     pub qos: u8,
@@ -59,9 +61,30 @@ pub enum PublishError {
         /// The limit, in bytes.
         max: usize,
     },
+    /// The module's firmware does not take a payload of this length, and would not if asked again. Nothing was published.
+    #[error("the module does not take {len} bytes: {refusal}")]
+    LengthRefused {
+        /// Length, in bytes.
+        len: usize,
+        /// What it said.
+        refusal: Refusal,
+    },
     /// The module refused it, or the acknowledgement did not come.
     #[error(transparent)]
     Failed(Failure),
+}
+
+impl PublishError {
+    /// What a failure means for a payload of this length. A length that every firmware takes is not what a refusal is
+    /// about: there it may be a line that was damaged on its way.
+    pub(crate) fn of(failure: Failure, len: usize) -> Self {
+        match failure {
+            Failure::Refused(refusal) if len > SURE_PAYLOAD && refusal.is_about_arguments() => {
+                Self::LengthRefused { len, refusal }
+            }
+            failure => Self::Failed(failure),
+        }
+    }
 }
 
 /// What happens by itself.
@@ -93,4 +116,21 @@ pub(crate) struct Channels {
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) urcs: broadcast::Sender<Urc>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_is_refused_as_such_is_told_apart_from_a_refusal_that_may_pass() {
+        let of = |code, len| PublishError::of(Failure::Refused(Refusal::Cme(code)), len);
+        let is_certain = |error| matches!(error, PublishError::LengthRefused { .. });
+        assert!(is_certain(of(793, SURE_PAYLOAD + 1)) && is_certain(of(914, 4_100)));
+        assert!(!is_certain(of(793, SURE_PAYLOAD)), "every firmware takes that much");
+        assert!(!is_certain(of(767, 4_100)) && !is_certain(of(51, 4_100)), "no session, no memory: that passes");
+        assert!(!is_certain(PublishError::of(Failure::NoAnswer, 4_100)));
+        let told = of(793, 3_000).to_string();
+        assert_eq!(told, "the module does not take 3000 bytes: +CME ERROR: 793 (parameter out of range)");
+    }
 }

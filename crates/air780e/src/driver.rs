@@ -24,8 +24,13 @@ use tokio::sync::{mpsc, oneshot};
 /// What a command on the line was for.
 enum Purpose {
     Step(Step),
-    /// And whether the broker acknowledges it.
-    Publication(oneshot::Sender<Result<(), PublishError>>, bool),
+    Publication {
+        reply: oneshot::Sender<Result<(), PublishError>>,
+        /// Whether the broker acknowledges it.
+        acknowledged: bool,
+        /// Bytes of its data phase.
+        len: usize,
+    },
     Question(oneshot::Sender<Outcome>),
 }
 
@@ -202,7 +207,7 @@ impl Driver {
                 }
                 self.link.done(step, seen, now);
             }
-            Some(Purpose::Publication(reply, acknowledged)) => {
+            Some(Purpose::Publication { reply, acknowledged, len }) => {
                 let outcome = outcome.map(|_| ());
                 if outcome.is_ok() && acknowledged {
                     self.ladder.confirmed(now);
@@ -213,7 +218,7 @@ impl Driver {
                     self.refuse_publications();
                 }
                 // Whoever asked may have gone; the publication was made all the same.
-                let _ = reply.send(outcome.map_err(PublishError::Failed));
+                let _ = reply.send(outcome.map_err(|failure| PublishError::of(failure, len)));
             }
             Some(Purpose::Question(reply)) => {
                 let _ = reply.send(outcome);

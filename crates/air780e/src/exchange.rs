@@ -185,6 +185,14 @@ pub enum Refusal {
     Text(String),
 }
 
+impl Refusal {
+    /// Whether the module finds fault with what stands in the command, and not with the moment. Firmware differs in the
+    /// code that it has for that. Source: vendor's table of CME errors.
+    pub fn is_about_arguments(&self) -> bool {
+        matches!(self, Self::Cme(53 | 765 | 793 | 914))
+    }
+}
+
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -219,7 +227,9 @@ fn meaning(code: u16) -> Option<&'static str> {
         149 => "APN user or password refused",
         765 => "bad input value",
         767 => "operation failed",
+        793 => "parameter out of range",
         797 => "radio is off",
+        914 => "too long for its buffer",
         _ => return None,
     })
 }

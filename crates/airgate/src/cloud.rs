@@ -232,22 +232,20 @@ impl Topics {
         matches!(self.0, Cloud::Aliyun(_))
     }
 
-    /// Whether a message under one of the daemon's words is what the word says.
+    /// Bytes of a message as it leaves: with its envelope, where it is under one of the daemon's words.
     ///
     /// # Errors
-    /// In words, what is wrong with it.
-    pub fn check_message(&self, topic: &str, payload: &[u8]) -> Result<(), String> {
-        let Cloud::Aliyun(cloud) = &self.0 else { return Ok(()) };
-        match Dialogue::new(cloud, 0).wrap(topic, payload) {
+    /// In words, why it is not what the word says.
+    pub fn measure(&self, topic: &str, payload: &[u8]) -> Result<usize, String> {
+        let Cloud::Aliyun(cloud) = &self.0 else { return Ok(payload.len()) };
+        // It gets its id when it is sent; none is longer than the last.
+        match Dialogue::new(cloud, u32::MAX - 1, usize::MAX).wrap(topic, payload) {
             None if Dialogue::is_word(topic) => Err(format!("nothing can be published to {topic}")),
-            None => Ok(()),
+            None => Ok(payload.len()),
             Some(wrapped) => {
                 let (long, wrapped) = wrapped.map_err(|error| error.to_string())?;
-                if wrapped.len() > crate::uplink::MAX_PAYLOAD {
-                    let (len, max) = (wrapped.len(), crate::uplink::MAX_PAYLOAD);
-                    return Err(format!("with its envelope the message has {len} bytes; one carries at most {max}"));
-                }
-                self.check(&long)
+                self.check(&long)?;
+                Ok(wrapped.len())
             }
         }
     }

@@ -69,6 +69,7 @@ struct Live {
 /// [`StartError`]; then nothing runs.
 pub async fn start(config: Config) -> Result<Daemon, StartError> {
     let topics = Topics::new(&config.cloud)?;
+    let max_payload = topics.max_payload().min(config.modem.max_publish_bytes);
     let mut options = outbox::Options::new(&config.outbox.dir);
     options.commit_window = config.outbox.commit_window;
     options.max_bytes = config.outbox.max_bytes;
@@ -124,7 +125,8 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         outbox: outbox.clone(),
         quota,
         ends,
-        batches: Batches::new(Policies::new(&config.routes), topics.max_payload().min(uplink::MAX_PAYLOAD)),
+        batches: Batches::new(Policies::new(&config.routes), max_payload),
+        max_payload,
         warnings: service::warnings::take(),
         tariff: tariff_of,
         pulse: vigil.room("session"),
@@ -158,7 +160,7 @@ pub async fn start(config: Config) -> Result<Daemon, StartError> {
         status: status.clone(),
         uplink,
         cloud: session.asker.clone(),
-        max_payload: topics.max_payload().min(uplink::MAX_PAYLOAD),
+        max_payload,
         topics,
         max_line: config.local.max_line,
     });

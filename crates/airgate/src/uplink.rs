@@ -1,7 +1,6 @@
 //! The uplink: how messages leave this host. So far there is one, the module's own MQTT client.
 
 use crate::config;
-use air780e::command::mqtt::MAX_PAYLOAD as MODULE_MAX_PAYLOAD;
 use air780e::command::pdp::Authentication;
 use air780e::exchange::Failure;
 use air780e::limits::Unusable;
@@ -19,9 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use zeroize::Zeroizing;
-
-/// Largest payload of one message, in bytes.
-pub const MAX_PAYLOAD: usize = MODULE_MAX_PAYLOAD;
 
 /// A handle to the uplink.
 #[derive(Clone, Debug)]

@@ -1,69 +1,15 @@
 //! The dialogue after sign-in, played against a platform that replies, calls, is late, and talks nonsense.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
-use iotcloud::aliyun::dialogue::{Answer, AnswerRefused, Body, DeviceId, Failure, Level, LogLine, Output, Request};
-use iotcloud::aliyun::{Aliyun, Config, Dialogue};
+mod alink;
+
+use alink::*;
+use iotcloud::aliyun::Dialogue;
+use iotcloud::aliyun::dialogue::{Answer, AnswerRefused, Body, DeviceId, Failure, Output, Request};
 use iotcloud::{Qos, Secret};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-const SYS: &str = "/sys/pk/device";
-
-fn quiet() -> Dialogue {
-    Dialogue::new(&Aliyun::new(Config::new("pk", "device", Secret::new("secret"))).unwrap(), 100)
-}
-
-/// Online, with everything said that is said by itself.
-fn online() -> Dialogue {
-    let mut dialogue = quiet();
-    dialogue.online(0, None, &[]);
-    outputs(&mut dialogue);
-    dialogue
-}
-
-fn outputs(dialogue: &mut Dialogue) -> Vec<Output> {
-    std::iter::from_fn(|| dialogue.next_output()).collect()
-}
-
-fn published(outputs: &[Output]) -> Vec<(String, Value)> {
-    let read = |output: &Output| match output {
-        Output::Publish { topic, payload, .. } => Some((topic.clone(), serde_json::from_slice(payload).unwrap())),
-        _ => None,
-    };
-    outputs.iter().filter_map(read).collect()
-}
-
-fn done(outputs: &[Output]) -> Vec<(u64, Result<Value, Failure>)> {
-    let read = |output: &Output| match output {
-        Output::Done { ticket, result } => Some((*ticket, result.clone())),
-        _ => None,
-    };
-    outputs.iter().filter_map(read).collect()
-}
-
-fn call_for(method: &str, params: Value) -> Request {
-    Request::Call { method: method.into(), params, device: None, timeout_ms: None }
-}
-
-/// Asks, lets the cloud confirm the subscription, and returns topic and envelope of what was sent.
-fn ask(dialogue: &mut Dialogue, ticket: u64, request: Request) -> (String, Value) {
-    let before: BTreeSet<String> = dialogue.filters().into_keys().collect();
-    dialogue.request(0, ticket, request);
-    for filter in dialogue.filters().into_keys().filter(|filter| !before.contains(filter)) {
-        dialogue.subscribed(0, &filter);
-    }
-    published(&outputs(dialogue)).pop().expect("it is sent")
-}
-
-fn reply(dialogue: &mut Dialogue, topic: &str, message: &Value) -> Vec<Output> {
-    dialogue.received(10, topic, message.to_string().as_bytes());
-    outputs(dialogue)
-}
-
-fn sub() -> DeviceId {
-    DeviceId { product_key: "pk2".into(), device_name: "meter".into() }
-}
 
 #[test]
 fn request_is_sent_when_its_reply_can_arrive_and_ends_with_it() {
@@ -340,25 +286,9 @@ fn shadow_is_asked_one_at_a_time_because_its_replies_bear_no_id() {
     assert!(matches!(&reply(&mut dialogue, on, &control)[..], [Output::Tell { topic, .. }] if topic == "$shadow"));
 }
 
-fn log_line(text: &str) -> LogLine {
-    LogLine { unix_ms: 1_583_507_727_123, level: Level::Warn, module: "session".into(), text: text.into() }
-}
-
-/// A dialogue whose platform answered the question about logs.
-fn with_logs(mode: u32) -> Dialogue {
-    let mut dialogue = quiet();
-    dialogue.online(0, None, &[]);
-    let on = format!("{SYS}/thing/config/log/get_reply");
-    dialogue.subscribed(0, &on);
-    let (_, asked) = published(&outputs(&mut dialogue)).pop().unwrap();
-    let data = json!({"getType": "content", "content": {"mode": mode}});
-    reply(&mut dialogue, &on, &json!({"id": asked["id"], "code": 200, "data": data}));
-    dialogue
-}
-
 #[test]
 fn warnings_go_up_when_the_platform_wants_them_and_again_when_it_did_not_take_them() {
-    let mut dialogue = with_logs(1);
+    let mut dialogue = with_logs(quiet(), 1);
     for n in 0..50 {
         dialogue.log(log_line(&format!("warning {n}")));
     }
@@ -387,7 +317,7 @@ fn warnings_go_up_when_the_platform_wants_them_and_again_when_it_did_not_take_th
 
 #[test]
 fn warnings_stay_here_when_the_platform_does_not_want_them_until_it_says_so() {
-    let mut dialogue = with_logs(0);
+    let mut dialogue = with_logs(quiet(), 0);
     dialogue.log(log_line("kept"));
     let topic = format!("{SYS}/thing/log/post");
     let posts = |dialogue: &mut Dialogue, now: u64| {

@@ -7,6 +7,7 @@ use crate::command::mqtt::{MAX_INLINE, MAX_PAYLOAD, PublishBytes, PublishText, a
 use crate::exchange::Exchange;
 use crate::limits::{TooLong, check_topic};
 use crate::status::Phase;
+use bytes::Bytes;
 use std::time::Instant;
 
 /// Publications that wait for the line; a user hands over the next while one is in flight.
@@ -56,7 +57,8 @@ impl Driver {
         let Some(Waiting { exchange, reply }) = self.publications.pop_front() else { return false };
         self.question_next = true;
         let acknowledged = exchange.follow_up.is_some();
-        self.start(exchange, Purpose::Publication(reply, acknowledged), now);
+        let len = exchange.data.as_ref().map_or(0, Bytes::len);
+        self.start(exchange, Purpose::Publication { reply, acknowledged, len }, now);
         true
     }
 

@@ -15,7 +15,7 @@ mod collect;
 mod join;
 
 pub use collect::{Batches, HELD_MESSAGES, Load};
-pub use join::fits;
+pub use join::{alone_len, fits};
 
 use crate::config::{Batch, Route};
 use std::collections::HashMap;

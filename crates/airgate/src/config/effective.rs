@@ -176,6 +176,7 @@ impl List {
             }
             None => {}
         }
+        self.set("modem.max_publish_bytes", units::show_size(modem.max_publish_bytes as u64));
     }
 
     fn cloud(&mut self, config: &Config) {

@@ -1,6 +1,8 @@
 //! The keys of each section. Names are agreed with scripts and documentation: add, do not rename.
 
 use super::schema::{Key, Kind};
+use air780e::command::mqtt::MAX_PAYLOAD;
+use iotcloud::aliyun::dialogue::LEAST_PAYLOAD;
 
 const DAY: u64 = 86_400_000;
 const MIB: u64 = 1 << 20;
@@ -22,6 +24,7 @@ pub(super) const MODEM: &[Key] = &[
     Key::new("apn", Kind::Table(APN)),
     Key::new("sim_pin", Kind::Pin),
     Key::new("reset", Kind::Table(RESET)),
+    Key::new("max_publish_bytes", Kind::Size(LEAST_PAYLOAD as u64, MAX_PAYLOAD as u64)),
 ];
 
 const APN: &[Key] = &[

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Cloud, Secret};
 use crate::store::{Store, StoreKey};
+use air780e::command::mqtt::SURE_PAYLOAD;
 
 /// Everything the user can say.
 ///
@@ -90,6 +91,8 @@ pub struct Modem {
     pub sim_pin: Option<Secret>,
     /// How to restart the module by force.
     pub reset: Option<Reset>,
+    /// The longest payload that it is given to publish, in bytes: 1,024 to 4,100.
+    pub max_publish_bytes: usize,
 }
 
 impl Default for Modem {
@@ -102,6 +105,7 @@ impl Default for Modem {
             apn: None,
             sim_pin: None,
             reset: None,
+            max_publish_bytes: SURE_PAYLOAD,
         }
     }
 }
@@ -323,7 +327,8 @@ pub struct Route {
 pub struct Batch {
     /// A batch of so many is full: 2 to 256.
     pub max_messages: usize,
-    /// A batch of so many bytes is full, before it is compressed: 64 to 256 KiB, and never more than one message carries.
+    /// A batch of so many bytes is full, before it is compressed: 64 to 256 KiB, and never more than
+    /// [`Modem::max_publish_bytes`].
     pub max_bytes: usize,
     /// How long its first message may wait for others: 100 ms to 1 day.
     pub max_wait: Duration,

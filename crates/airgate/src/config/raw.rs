@@ -36,6 +36,7 @@ pub(super) struct Modem {
     pub(super) apn: Option<Apn>,
     pub(super) sim_pin: Option<SecretIndex>,
     pub(super) reset: Option<Reset>,
+    pub(super) max_publish_bytes: Option<usize>,
 }
 
 #[derive(Debug, Default, Deserialize)]

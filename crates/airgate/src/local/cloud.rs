@@ -2,6 +2,7 @@
 
 use super::Door;
 use super::connection::{Answered, Connection};
+use super::publish::SHORTEN_OR_RAISE;
 use super::rights::Use;
 use airgate_proto::limits::DEFAULT_PRIORITY;
 use airgate_proto::{Answer, Ask, Code, Device, Done, Event, Id, Refusal, Reply};
@@ -122,6 +123,7 @@ fn refused(id: Id, failure: &Failure) -> Refusal {
         Failure::Busy => (Code::RateLimited, "wait for replies before asking for more"),
         Failure::NotSubscribed => (Code::Internal, "the log tells what the cloud refused"),
         Failure::Refused { .. } => (Code::CloudRefused, "do what the message says, then ask again"),
+        Failure::TooLong { .. } => (Code::PayloadTooLarge, SHORTEN_OR_RAISE),
         Failure::Unusable(_) => (Code::BadField, "see the documentation of the method"),
     };
     Refusal::new(id, code, failure.to_string(), hint)
@@ -130,6 +132,7 @@ fn refused(id: Id, failure: &Failure) -> Refusal {
 fn not_taken(id: Id, why: AnswerRefused) -> Refusal {
     let (code, hint) = match why {
         AnswerRefused::Unknown => (Code::NoSuchCall, "answer within the `answer_within_ms` of the call, and once"),
+        AnswerRefused::TooLong { .. } => (Code::PayloadTooLarge, "the call still waits: answer with less"),
         AnswerRefused::Form(_) | AnswerRefused::Code => (Code::BadField, "the call still waits"),
     };
     Refusal::new(id, code, why.to_string(), hint)

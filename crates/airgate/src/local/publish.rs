@@ -2,7 +2,7 @@
 
 use super::Door;
 use super::rights::{Caller, Rights, Use};
-use crate::batch::fits;
+use crate::batch::{alone_len, fits};
 use crate::outbox::{self, AcceptError, Accepting, ListenerId, PRIORITY_MAX};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, HELD_BYTES_PER_USER, Hears, NotSubscribed, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
@@ -11,6 +11,12 @@ use std::time::Duration;
 
 /// Longest payload between programs of this host, in bytes: as text it must still fit into a line at the JSON door.
 pub const LOCAL_PAYLOAD: usize = 64 * 1024;
+
+/// What to do about a message that is too long for this host.
+const SHORTEN: &str = "split it, or compress it";
+/// What to do about a message that is too long for the module, as far as is known of it.
+pub(super) const SHORTEN_OR_RAISE: &str = "split it or compress it; `max_publish_bytes` under [modem] raises the limit, \
+     but the module's firmware may take less";
 
 /// Where an allowed message goes.
 #[derive(Debug)]
@@ -82,23 +88,24 @@ impl Door {
         }
         match self.router.outgoing(publish, caller.uid, self.outbox.now_ms()) {
             Outgoing::Local(message) => {
-                within(message.payload.len(), LOCAL_PAYLOAD)?;
+                within("the payload", message.payload.len(), LOCAL_PAYLOAD, SHORTEN)?;
                 Ok(Way::Local(message))
             }
             Outgoing::Up(message) => {
-                within(message.payload.len(), self.max_payload)?;
-                if let Some(Err(why)) =
-                    self.router.batch(&message).map(|batch| fits(&batch, &message.payload, self.max_payload))
-                {
-                    return refuse(
-                        Code::BadField,
-                        why,
-                        "publish it to another topic, or change the [[route]]'s `batch`",
-                    );
+                self.carries("the payload", message.payload.len())?;
+                if let Some(batch) = self.router.batch(&message) {
+                    if let Err(why) = fits(&batch, &message.payload) {
+                        let hint = "publish it to another topic, or change the [[route]]'s `batch`";
+                        return refuse(Code::BadField, why, hint);
+                    }
+                    self.carries("in its batch the payload", alone_len(&batch, message.payload.len()))?;
                 }
-                if let Err(error) = self.topics.check_message(&message.topic, &message.payload) {
-                    let hint = "a message of the thing model is a JSON object: see the operation `property`";
-                    return refuse(Code::BadField, error, hint);
+                match self.topics.measure(&message.topic, &message.payload) {
+                    Ok(len) => self.carries("with its envelope the message", len)?,
+                    Err(error) => {
+                        let hint = "a message of the thing model is a JSON object: see the operation `property`";
+                        return refuse(Code::BadField, error, hint);
+                    }
                 }
                 if let Err(error) = self.topics.check(&message.topic) {
                     let hint = "use a shorter topic; a relative one is put below the device's own";
@@ -107,6 +114,11 @@ impl Door {
                 Ok(Way::Up(message))
             }
         }
+    }
+
+    /// Whether one publication carries so many bytes of `what`.
+    fn carries(&self, what: &str, len: usize) -> Result<(), Refusal> {
+        within(what, len, self.max_payload, SHORTEN_OR_RAISE)
     }
 
     /// Whether the caller, which has `held` other filters, may subscribe with this one.
@@ -168,18 +180,17 @@ pub(super) fn share_spent(caller: &Caller) -> Refusal {
     Refusal::new(None, Code::RateLimited, message, hint)
 }
 
-fn within(len: usize, max: usize) -> Result<(), Refusal> {
+fn within(what: &str, len: usize, max: usize, hint: &str) -> Result<(), Refusal> {
     if len <= max {
         return Ok(());
     }
-    let message = format!("the payload has {len} bytes; one message carries at most {max}");
-    refuse(Code::PayloadTooLarge, message, "split it, or compress it")
+    refuse(Code::PayloadTooLarge, format!("{what} has {len} bytes; one message carries at most {max}"), hint)
 }
 
 /// Why the outbox did not take it.
 pub(super) fn not_accepted(error: &AcceptError) -> Refusal {
     let (code, hint) = match error {
-        AcceptError::Invalid { field: "payload", .. } => (Code::PayloadTooLarge, "split it, or compress it"),
+        AcceptError::Invalid { field: "payload", .. } => (Code::PayloadTooLarge, SHORTEN),
         AcceptError::Invalid { field: "topic", .. } => (Code::BadTopic, "use a shorter topic"),
         AcceptError::Invalid { .. } => (Code::BadField, "keep within the bounds"),
         AcceptError::KeyWithoutAcknowledgement => (Code::BadField, "use qos 1, or leave out `key`"),

@@ -78,6 +78,7 @@ impl Life {
             quota,
             ends,
             batches: Batches::new(Policies::new(&[]), 4_096),
+            max_payload: 4_096,
             warnings: None,
             tariff,
             pulse: vigil.room("session"),

@@ -142,7 +142,7 @@ impl Session {
             (Some(Cloud::Aliyun(cloud)), machine) => {
                 self.talk.device = device;
                 // The upper half is random enough; ids may wrap.
-                *machine = Some(Dialogue::new(cloud, (super::random() >> 32) as u32));
+                *machine = Some(Dialogue::new(cloud, (super::random() >> 32) as u32, self.parts.max_payload));
             }
             (_, machine) => *machine = None,
         }

@@ -5,7 +5,7 @@
 //! * [session-1] A message leaves the outbox when the cloud has acknowledged it; anything else puts it back in its place.
 //! * [session-2] Order is kept: when one publication fails, those handed over behind it fail with it.
 //! * [session-3] A message that the module refuses again and again on a living session is given up and told, so that
-//!   it does not hold up all others for ever.
+//!   it does not hold up all others for ever; one whose length it refuses at once, since it would say so again.
 
 pub mod clock;
 mod dialogue;
@@ -72,6 +72,8 @@ pub struct Parts {
     pub ends: SessionEnds,
     /// What may leave together.
     pub batches: Batches,
+    /// The longest payload that one publication carries, in bytes.
+    pub max_payload: usize,
     /// Our own warnings, for the cloud's log.
     pub warnings: Option<mpsc::Receiver<Warning>>,
     /// What the SIM card's tariff includes, when that has changed.
@@ -112,11 +114,21 @@ pub fn start(parts: Parts) -> Handle {
     Handle { status, clock, asker, stop, ended }
 }
 
+/// Messages of programs, in one publication.
+#[derive(Debug)]
+struct Messages {
+    /// Their numbers, in order.
+    seqs: Vec<u64>,
+    /// As the outbox names it.
+    topic: String,
+    /// What the module is given, in bytes.
+    bytes: usize,
+}
+
 /// What was handed to the uplink.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Sent {
-    /// Messages of programs, in one publication.
-    Messages(Vec<u64>),
+    Messages(Messages),
     /// A part of the cloud's dialogue; it is said again at the next sign-in.
     Dialogue,
 }

@@ -1,6 +1,6 @@
 //! Messages on their way up: handed to the uplink, and settled, put back or given up by what became of them.
 
-use super::{Sent, Session, State, WINDOW};
+use super::{Messages, Sent, Session, State, WINDOW};
 use crate::batch::Load;
 use crate::outbox::{Outgoing, Qos};
 use crate::router::Downlink;
@@ -11,6 +11,8 @@ use tokio::time::Instant;
 
 /// Refusals of one message on a living session after which it is given up.
 const REFUSALS: u32 = 3;
+/// What to do about a length that the module refuses.
+const LOWER: &str = "set `max_publish_bytes` under [modem] to what its firmware takes";
 
 impl Session {
     /// Whether the uplink may be given another message.
@@ -75,17 +77,19 @@ impl Session {
             return;
         }
         let Some(cloud) = &self.cloud else { return self.put_back(&seqs) };
+        let bytes = payload.len();
         let wrapped = self.talk.machine.as_mut().and_then(|machine| machine.wrap(&topic, &payload));
         let as_sent = match wrapped {
-            Some(wrapped) => wrapped.map(|(topic, payload)| (topic, payload.into())).map_err(|error| error.to_string()),
-            None => cloud.expand(&topic).map(|topic| (topic, payload)).map_err(|error| error.to_string()),
+            Some(wrapped) => wrapped.map(|(long, payload)| (long, payload.into())).map_err(|error| error.to_string()),
+            None => cloud.expand(&topic).map(|long| (long, payload)).map_err(|error| error.to_string()),
         };
         match as_sent {
-            Ok((topic, payload)) => {
+            Ok((long, payload)) => {
                 let qos = u8::from(qos == Qos::AtLeastOnce);
-                self.publish(Sent::Messages(seqs), Some(uid), topic, payload, qos);
+                let messages = Messages { seqs, topic, bytes: payload.len() };
+                self.publish(Sent::Messages(messages), Some(uid), long, payload, qos);
             }
-            Err(error) => self.give_up(&seqs, &error),
+            Err(error) => self.give_up(&Messages { seqs, topic, bytes }, &error),
         }
     }
 
@@ -101,45 +105,58 @@ impl Session {
         if outcome.is_ok() {
             self.parts.quota.delivered();
         }
-        let Sent::Messages(seqs) = sent else {
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "a part of the cloud's dialogue was not delivered");
+        let Sent::Messages(messages) = sent else {
+            match outcome {
+                Err(error @ PublishError::LengthRefused { .. }) => {
+                    tracing::warn!(%error, "a part of the cloud's dialogue cannot be sent; {LOWER}");
+                }
+                Err(error) => tracing::debug!(%error, "a part of the cloud's dialogue was not delivered"),
+                Ok(()) => {}
             }
             return;
         };
         match outcome {
-            Ok(()) => seqs.into_iter().for_each(|seq| self.parts.outbox.settle(seq)),
+            Ok(()) => messages.seqs.into_iter().for_each(|seq| self.parts.outbox.settle(seq)),
+            Err(error @ PublishError::LengthRefused { .. }) => self.unsendable(&messages, &format!("{error}; {LOWER}")),
             Err(error @ (PublishError::Unusable(_) | PublishError::TooLarge { .. })) => {
-                self.unsendable(&seqs, &error.to_string());
+                self.unsendable(&messages, &error.to_string());
             }
-            Err(PublishError::Failed(Failure::TooLong(error))) => self.unsendable(&seqs, &error.to_string()),
-            Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(&seqs, &refusal.to_string()),
-            Err(PublishError::Offline | PublishError::Failed(_)) => self.put_back(&seqs),
+            Err(PublishError::Failed(Failure::TooLong(error))) => self.unsendable(&messages, &error.to_string()),
+            Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(&messages, &refusal.to_string()),
+            Err(PublishError::Offline | PublishError::Failed(_)) => self.put_back(&messages.seqs),
         }
     }
 
     /// [session-3] A refusal may mean that the session is gone; the driver finds out. If it is not, it was the message.
-    fn on_refused(&mut self, seqs: &[u64], refusal: &str) {
-        let Some(first) = seqs.first().copied() else { return };
+    fn on_refused(&mut self, messages: &Messages, refusal: &str) {
+        let Some(first) = messages.seqs.first().copied() else { return };
         let times = self.refused.filter(|(refused, _)| *refused == first).map_or(1, |(_, times)| times + 1);
         if times >= REFUSALS {
             self.refused = None;
-            self.unsendable(seqs, refusal);
+            self.unsendable(messages, refusal);
         } else {
             self.refused = Some((first, times));
-            self.put_back(seqs);
+            self.put_back(&messages.seqs);
         }
     }
 
     /// [batch-5] Of several nobody knows which one is to blame: they go one by one.
-    fn unsendable(&mut self, seqs: &[u64], reason: &str) {
-        match seqs {
+    fn unsendable(&mut self, messages: &Messages, reason: &str) {
+        let Messages { seqs, topic, bytes } = messages;
+        match &seqs[..] {
             [.., _, last] => {
-                tracing::warn!(reason, messages = seqs.len(), "a batch cannot be sent: its messages go one by one");
+                let count = seqs.len();
+                tracing::warn!(
+                    topic,
+                    bytes,
+                    reason,
+                    messages = count,
+                    "a batch cannot be sent: its messages go one by one"
+                );
                 self.parts.batches.part(*last);
                 self.put_back(seqs);
             }
-            _ => self.give_up(seqs, reason),
+            _ => self.give_up(messages, reason),
         }
     }
 
@@ -149,9 +166,16 @@ impl Session {
         seqs.iter().copied().chain(at_hand).for_each(|seq| self.parts.outbox.release(seq));
     }
 
-    fn give_up(&self, seqs: &[u64], reason: &str) {
+    fn give_up(&self, Messages { seqs, topic, bytes }: &Messages, reason: &str) {
         for seq in seqs {
-            tracing::error!(event = "message_given_up", seq, reason, "a message was given up: it cannot be sent");
+            tracing::error!(
+                event = "message_given_up",
+                seq,
+                topic,
+                bytes,
+                reason,
+                "a message was given up: it cannot be sent"
+            );
             self.parts.outbox.give_up(*seq);
         }
     }

@@ -32,6 +32,7 @@ pub(super) fn modem(raw: raw::Modem, findings: &mut Findings) -> Option<Modem> {
         apn: transposed(apn)?,
         sim_pin: raw.sim_pin.and_then(|index| findings.vault.get(index).cloned()),
         reset: transposed(reset)?,
+        max_publish_bytes: raw.max_publish_bytes.unwrap_or(default.max_publish_bytes),
     })
 }
 

@@ -78,7 +78,11 @@ impl Calls {
         Ok(within_ms)
     }
 
-    pub(super) fn answer(&mut self, call: &str, answer: Answer) -> Result<Message, AnswerRefused> {
+    /// A program's answer, in at most `max` bytes.
+    ///
+    /// # Errors
+    /// Why it is none; then the call still waits.
+    pub(super) fn answer(&mut self, call: &str, answer: Answer, max: usize) -> Result<Message, AnswerRefused> {
         let waiting = self.0.iter().find(|waiting| waiting.call == call).ok_or(AnswerRefused::Unknown)?;
         let payload = match (&waiting.way.id, answer) {
             (Some(_), Answer::Data { code, .. }) if code != 200 && !OWN.contains(&code) => {
@@ -91,6 +95,10 @@ impl Calls {
             (Some(_), Answer::Payload(_)) => return Err(AnswerRefused::Form("`code` and `data`")),
             (None, Answer::Data { .. }) => return Err(AnswerRefused::Form("`payload` or `payload_b64`")),
         };
+        let len = payload.len();
+        if len > max {
+            return Err(AnswerRefused::TooLong { len, max });
+        }
         self.take(call).map(|way| way.message(payload)).ok_or(AnswerRefused::Unknown)
     }
 

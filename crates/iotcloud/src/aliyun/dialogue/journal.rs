@@ -2,8 +2,8 @@
 //!
 //! Source: Alibaba Cloud IoT Platform documentation, "Device log reporting".
 
-use super::Failure;
 use super::requests::Purpose;
+use super::{Failure, alink};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -13,8 +13,10 @@ const AT_ONCE: usize = 40;
 const KEPT: usize = 200;
 /// Longest text of a line, in bytes.
 const LINE: usize = 256;
-/// The most bytes of text in one message, so that it fits the module.
-const BYTES: usize = 2_048;
+/// Longest name of a part of the gateway, in bytes.
+const MODULE: usize = 64;
+/// The method that says lines.
+const POST: &str = "thing/log/post";
 /// Between messages, so that a fault that repeats itself does not eat the SIM card's quota.
 const REST_MS: u64 = 60_000;
 
@@ -71,8 +73,8 @@ impl Journal {
     }
 
     pub(super) fn push(&mut self, mut line: LogLine) {
-        cut(&mut line.text, LINE);
-        cut(&mut line.module, 64);
+        line.text = plain(&line.text, LINE);
+        line.module = plain(&line.module, MODULE);
         // Those under way are at the front and stay until it is known what became of them.
         if self.lines.len() >= KEPT {
             self.lines.remove(self.under_way);
@@ -102,8 +104,8 @@ impl Journal {
         self.under_way = 0;
     }
 
-    /// What is to be said now: path, parameters and for whom the reply is.
-    pub(super) fn speak(&mut self, now_ms: u64) -> Option<(&'static str, Value, Purpose)> {
+    /// What is to be said now, in at most `max_payload` bytes: path, parameters and for whom the reply is.
+    pub(super) fn speak(&mut self, now_ms: u64, max_payload: usize) -> Option<(&'static str, Value, Purpose)> {
         if self.deadline().is_none_or(|due| now_ms < due) {
             return None;
         }
@@ -116,17 +118,23 @@ impl Journal {
             }
             Mode::On => {
                 self.next_post_ms = now_ms + REST_MS;
-                let mut bytes = 0;
-                let fit = self.lines.iter().take(AT_ONCE).take_while(|line| {
-                    bytes += line.text.len();
-                    bytes <= BYTES
-                });
-                let lines: Vec<Value> = fit.map(shown).collect();
+                let lines = self.first(max_payload);
                 self.under_way = lines.len();
-                Some(("thing/log/post", Value::Array(lines), Purpose::LogPost))
+                Some((POST, Value::Array(lines), Purpose::LogPost))
             }
             Mode::Asked | Mode::Off => None,
         }
+    }
+
+    /// The oldest lines, as many as one message carries.
+    fn first(&self, max_payload: usize) -> Vec<Value> {
+        // With the longest id that there is.
+        let mut bytes = alink::request(u32::MAX, Some(POST), &Value::Array(Vec::new())).len();
+        let fit = self.lines.iter().take(AT_ONCE).map(shown).take_while(|line| {
+            bytes += line.to_string().len() + ",".len();
+            bytes <= max_payload
+        });
+        fit.collect()
     }
 
     pub(super) fn deadline(&self) -> Option<u64> {
@@ -138,10 +146,12 @@ impl Journal {
     }
 }
 
-/// At most so many bytes of it, and whole characters.
-fn cut(text: &mut String, bytes: usize) {
-    let end = (0..=bytes.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    text.truncate(end.unwrap_or_default());
+/// At most so many bytes of it, whole characters, and none that takes six bytes in JSON.
+fn plain(text: &str, bytes: usize) -> String {
+    let mut plain = text.replace(char::is_control, " ");
+    let end = (0..=bytes.min(plain.len())).rev().find(|at| plain.is_char_boundary(*at));
+    plain.truncate(end.unwrap_or_default());
+    plain
 }
 
 fn shown(line: &LogLine) -> Value {

@@ -9,6 +9,8 @@
 //! * [dialogue-2] A request is sent when its reply can arrive: after the subscription is confirmed.
 //! * [dialogue-3] Each call of the cloud is answered exactly once: by a program, or in words that say that none did.
 //! * [dialogue-4] Everything that is remembered is bounded.
+//! * [dialogue-5] Nothing is said that is longer than one message may be: whoever wanted it said is told at once. A message
+//!   that a program published is measured when it is accepted, see [`Dialogue::wrap`].
 //!
 //! Source: Alibaba Cloud IoT Platform documentation, "Alink protocol" and its chapters.
 
@@ -38,6 +40,9 @@ use requests::{Purpose, Requests};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+/// A message may be at least so long, in bytes: everything that the dialogue says by itself is shorter.
+pub const LEAST_PAYLOAD: usize = 1024;
+
 /// Most versions of modules that are remembered for the next sign-in.
 const VERSIONS: usize = 32;
 
@@ -46,6 +51,8 @@ const VERSIONS: usize = 32;
 pub struct Dialogue {
     cloud: Aliyun,
     own: Names,
+    /// The longest payload that one message carries, in bytes.
+    max_payload: usize,
     online: bool,
     last_id: u32,
     /// What programs want, in their words.
@@ -64,13 +71,14 @@ pub struct Dialogue {
 
 impl Dialogue {
     /// The dialogue of this device. Ids count from behind `first_id`: a random number keeps replies to an earlier run
-    /// apart.
+    /// apart. One message carries a payload of `max_payload` bytes, at least [`LEAST_PAYLOAD`].
     #[must_use]
-    pub fn new(cloud: &Aliyun, first_id: u32) -> Self {
+    pub fn new(cloud: &Aliyun, first_id: u32, max_payload: usize) -> Self {
         let own = Names::new(&cloud.config.product_key, &cloud.config.device_name);
         Self {
             cloud: cloud.clone(),
             own,
+            max_payload,
             online: false,
             last_id: first_id,
             wanted: BTreeSet::new(),
@@ -236,7 +244,7 @@ impl Dialogue {
     /// # Errors
     /// [`AnswerRefused`]: there is no such call, or it cannot be answered like this.
     pub fn answer(&mut self, call: &str, answer: Answer) -> Result<(), AnswerRefused> {
-        let (topic, payload, qos) = self.calls.answer(call, answer)?;
+        let (topic, payload, qos) = self.calls.answer(call, answer, self.max_payload)?;
         self.say(topic, payload, qos);
         Ok(())
     }
@@ -255,7 +263,7 @@ impl Dialogue {
         self.journal.push(line);
     }
 
-    /// What a message from a program becomes on its way to the cloud; `None` when it goes as it is.
+    /// What a message from a program becomes on its way to the cloud, however long that is; `None` when it goes as it is.
     ///
     /// # Errors
     /// [`WrapError`]: it can never be sent.
@@ -291,7 +299,7 @@ impl Dialogue {
         if self.clock.is_due(now_ms) {
             self.clock.ask(now_ms);
         }
-        if let Some((path, params, purpose)) = self.journal.speak(now_ms) {
+        if let Some((path, params, purpose)) = self.journal.speak(now_ms, self.max_payload) {
             let method = path.replace('/', ".");
             let topic = self.own.sys(path);
             self.ask_alink(now_ms, &topic, Some(&method), &params, purpose, requests::TIMEOUT_MS);
@@ -336,6 +344,11 @@ impl Dialogue {
     }
 
     fn send(&mut self, now_ms: u64, request: requests::New) {
+        // [dialogue-5]
+        let (len, max) = (request.payload.len(), self.max_payload);
+        if len > max {
+            return self.ended(request.purpose, Err(Failure::TooLong { len, max }));
+        }
         let is_subscribed = self.subscribed.contains(&request.reply_topic);
         match self.requests.begin(now_ms, request, is_subscribed, &mut self.out) {
             Ok(true) => {}
@@ -382,6 +395,12 @@ impl Dialogue {
     }
 
     fn say(&mut self, topic: String, payload: Vec<u8>, qos: Qos) {
+        let (len, max) = (payload.len(), self.max_payload);
+        // [dialogue-5] The answer to a call bears the call's id, and that may be of any length.
+        if len > max {
+            return self
+                .note(format!("nothing is said on {topic}: it would be {len} bytes, and one message carries {max}"));
+        }
         self.out.push_back(Output::Publish { topic, payload, qos });
     }
 

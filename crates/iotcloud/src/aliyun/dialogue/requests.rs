@@ -31,9 +31,9 @@ pub(super) struct New {
     id: Option<u32>,
     pub(super) topic: String,
     pub(super) reply_topic: String,
-    payload: Vec<u8>,
+    pub(super) payload: Vec<u8>,
     qos: Qos,
-    purpose: Purpose,
+    pub(super) purpose: Purpose,
     timeout_ms: u64,
 }
 

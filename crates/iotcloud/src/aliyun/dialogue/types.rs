@@ -97,6 +97,14 @@ pub enum Failure {
     /// It cannot be asked like this.
     #[error("{0}")]
     Unusable(String),
+    /// It is longer than one message may be. Nothing was sent.
+    #[error("with its envelope the request has {len} bytes; one message carries at most {max}")]
+    TooLong {
+        /// Length, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
 }
 
 fn said(message: &str) -> String {
@@ -188,6 +196,14 @@ pub enum AnswerRefused {
     /// Neither 200 nor one of the program's own.
     #[error("the code is neither 200 nor from 100000 to 110000")]
     Code,
+    /// It is longer than one message may be.
+    #[error("with its envelope the answer has {len} bytes; one message carries at most {max}")]
+    TooLong {
+        /// Length, in bytes.
+        len: usize,
+        /// The limit, in bytes.
+        max: usize,
+    },
 }
 
 /// What is to be done.

@@ -1,0 +1,118 @@
+//! The dialogue says nothing that is longer than one message may be, and what does not fit is told at once. [dialogue-5]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+mod alink;
+
+use alink::{SYS, ask, call_for, carrying, done, log_line, outputs, published, reply, signed_in, with_logs};
+use iotcloud::Secret;
+use iotcloud::aliyun::dialogue::{Answer, AnswerRefused, DeviceId, Failure, LEAST_PAYLOAD, LogLine, Output, Request};
+use serde_json::json;
+
+/// Everything that was said, in bytes.
+fn said(outputs: &[Output]) -> Vec<usize> {
+    let len = |output: &Output| match output {
+        Output::Publish { payload, .. } => Some(payload.len()),
+        _ => None,
+    };
+    outputs.iter().filter_map(len).collect()
+}
+
+#[test]
+fn a_request_that_no_message_carries_ends_at_once_and_says_how_long_it_is() {
+    let max = LEAST_PAYLOAD;
+    for (ticket, params) in [(1, json!({"text": "x".repeat(max)})), (2, json!(["\n".repeat(max / 2)]))] {
+        let mut dialogue = signed_in(carrying(max));
+        dialogue.request(0, ticket, call_for("thing.deviceinfo.update", params));
+        let told = done(&outputs(&mut dialogue));
+        let [(of, Err(Failure::TooLong { len, max: bound }))] = &told[..] else { panic!("{told:?}") };
+        assert!((*of, *bound) == (ticket, max) && *len > max, "{told:?}");
+        dialogue.tick(20_000);
+        assert_eq!(done(&outputs(&mut dialogue)), [], "it has ended");
+    }
+    let mut dialogue = signed_in(carrying(max));
+    dialogue.request(0, 3, Request::Shadow(json!({"method": "update", "state": "x".repeat(max)})));
+    assert!(matches!(done(&outputs(&mut dialogue))[..], [(3, Err(Failure::TooLong { .. }))]));
+}
+
+#[test]
+fn the_longest_request_is_sent_and_one_byte_more_is_not() {
+    let mut dialogue = signed_in(carrying(LEAST_PAYLOAD));
+    let with = |len| call_for("thing.topo.get", json!("x".repeat(len)));
+    let (_, short) = ask(&mut dialogue, 1, with(0));
+    let room = LEAST_PAYLOAD - short.to_string().len();
+    dialogue.request(0, 2, with(room));
+    assert_eq!(said(&outputs(&mut dialogue)), [LEAST_PAYLOAD]);
+    dialogue.request(0, 3, with(room + 1));
+    assert!(matches!(done(&outputs(&mut dialogue))[..], [(3, Err(Failure::TooLong { .. }))]));
+}
+
+#[test]
+fn an_answer_that_no_message_carries_is_refused_and_a_shorter_one_still_goes() {
+    let mut dialogue = signed_in(carrying(LEAST_PAYLOAD));
+    let asked = json!({"id": 1, "params": {}, "method": "thing.service.x"});
+    let heard = reply(&mut dialogue, &format!("{SYS}/thing/service/x"), &asked);
+    let [Output::Call(call)] = &heard[..] else { panic!("{heard:?}") };
+    let answer = |text: String| Answer::Data { code: 200, data: json!({ "text": text }) };
+    let refused = dialogue.answer(&call.id, answer("x".repeat(LEAST_PAYLOAD)));
+    assert!(matches!(refused, Err(AnswerRefused::TooLong { max: LEAST_PAYLOAD, .. })), "{refused:?}");
+    dialogue.answer(&call.id, answer("short".into())).unwrap();
+    assert_eq!(published(&outputs(&mut dialogue))[0].1["data"]["text"], "short");
+}
+
+#[test]
+fn a_call_whose_id_is_as_long_as_a_message_gets_no_answer_and_a_line_in_the_log() {
+    let mut dialogue = signed_in(carrying(LEAST_PAYLOAD));
+    let asked = json!({"id": "9".repeat(LEAST_PAYLOAD), "params": {}, "method": "thing.service.x"});
+    let heard = reply(&mut dialogue, &format!("{SYS}/thing/service/x"), &asked);
+    let [Output::Call(call)] = &heard[..] else { panic!("{heard:?}") };
+    dialogue.delivered(&call.id, 0);
+    assert!(matches!(&outputs(&mut dialogue)[..], [Output::Note(_)]));
+}
+
+#[test]
+fn warnings_go_up_in_messages_that_are_carried_however_long_and_odd_they_are() {
+    let odd: [&dyn Fn(usize) -> String; 3] =
+        [&|n| format!("warning {n}"), &|n| format!("{n} {}", "\u{7}\n".repeat(300)), &|_| "\"\\".repeat(300)];
+    for text in odd {
+        let mut dialogue = with_logs(carrying(LEAST_PAYLOAD), 1);
+        for n in 0..20 {
+            dialogue.log(LogLine { module: "\u{0}\"".repeat(50), ..log_line(&text(n)) });
+        }
+        let (mut now, mut told) = (dialogue.next_deadline().unwrap(), 0);
+        while told < 20 {
+            dialogue.tick(now);
+            dialogue.subscribed(now, &format!("{SYS}/thing/log/post_reply"));
+            let out = outputs(&mut dialogue);
+            assert!(said(&out).iter().all(|len| *len <= LEAST_PAYLOAD), "{:?}", said(&out));
+            let sent = published(&out);
+            let (topic, post) = sent.iter().find(|(topic, _)| topic.ends_with("log/post")).expect("a post");
+            told += post["params"].as_array().unwrap().len();
+            let taken = json!({"id": post["id"], "code": 200}).to_string();
+            dialogue.received(now, &format!("{topic}_reply"), taken.as_bytes());
+            now += 60_000;
+        }
+        assert_eq!(told, 20, "each once");
+    }
+}
+
+/// With the longest names that the platform has.
+#[test]
+fn what_the_dialogue_says_by_itself_is_shorter_than_any_message() {
+    let longest = DeviceId { product_key: "p".repeat(32), device_name: "\u{20000}".repeat(32) };
+    for request in [
+        Request::Login { device: longest.clone(), secret: Secret::new("s") },
+        Request::AddDevice { device: longest.clone(), secret: Secret::new("s") },
+        Request::Logout { device: longest.clone() },
+    ] {
+        let mut dialogue = signed_in(carrying(LEAST_PAYLOAD));
+        dialogue.request(0, 1, request);
+        for filter in dialogue.filters().into_keys() {
+            dialogue.subscribed(0, &filter);
+        }
+        let out = outputs(&mut dialogue);
+        assert!(done(&out).is_empty() && !said(&out).is_empty(), "{out:?}");
+    }
+    let mut dialogue = carrying(LEAST_PAYLOAD);
+    dialogue.online(0, Some(&"1".repeat(64)), &[("m".repeat(64), "2".repeat(64))]);
+    assert!(said(&outputs(&mut dialogue)).len() >= 2, "both versions");
+}
