@@ -2,8 +2,9 @@
 //! readings that a spent budget holds back, and each of its files holds one of them. [outbox-16]
 //!
 //! Only when a bound asks for it: the files take more than the messages may, or too little is left on the disk. The file
-//! that wastes the most, and at least half of its length, is written anew beside the old one, made durable, and put in its
-//! place in one step. A message is thus written again at most as often as its file can be halved.
+//! that has the most besides what lives in it is written anew, if the new one takes at most half of its length: beside the
+//! old one, made durable, and put in its place in one step. A message is thus written again at most as often as its file can
+//! be halved.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -44,7 +45,9 @@ impl Writer {
         if matches!(self.shared.status.borrow().disk, DiskHealth::Ok) {
             return;
         }
-        let found = self.shared.with(|state, _| state.index.idle_newest().map(|kept| (kept, state.index.ceiling())));
+        let found = self
+            .shared
+            .with(|state, _| state.index.idle_newest(&self.log.sizes).map(|kept| (kept, state.index.ceiling())));
         let Some((kept, ceiling)) = found else { return };
         // Who reads a message of it would find another in its place.
         let emptied = {

@@ -121,6 +121,7 @@ impl Log {
         let head = u32::try_from(HEAD_LEN).unwrap_or(u32::MAX);
         active.file.truncate(u64::from(head))?;
         active.len = head;
+        self.sizes.insert(active.head.number, head);
         Ok(true)
     }
 

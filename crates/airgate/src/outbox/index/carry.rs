@@ -3,8 +3,10 @@
 //! A settle record lies where the log ends at that moment, mostly in another segment than its message. The segment that
 //! holds it must not vanish while the message's own segment is there, or the message would rise again at the next start.
 //! So a segment in which nothing is live is deleted at once when it says nothing about others; else what it says is said
-//! again at the end of the log, and then it goes. That must free more than it writes: where all that is to be said takes
-//! more than one segment, the last one to be written would otherwise be the next one to be said again, for ever.
+//! again at the end of the log, and then it goes. One in which little is live may be written anew.
+//!
+//! Whatever is written again must free at least as much as it takes (`pays`): where all that is to be said takes more than
+//! one segment, the last one to be written would otherwise be the next one to be written again, for ever.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use super::segments::{Entry, State};
 use super::{Index, RESERVE_BLOCK};
 use crate::outbox::errors::Notice;
 use crate::outbox::record::{DropReason, RANGES_MAX, Range, Record};
+use crate::outbox::segment::HEAD_LEN;
 
 /// A message's end, not yet written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,28 +141,36 @@ impl Index {
         }
     }
 
-    /// A segment that is of no more use, or of so little that it is said again in at most half of its length. Others stay
-    /// until more of what they say is of no more use; that is looked at with each new segment. [outbox-7] [outbox-20]
+    /// A segment that is of no more use, or of so little that it pays to say that again elsewhere. Others stay until more of
+    /// what they say is of no more use; that is looked at with each new segment. [outbox-7] [outbox-20]
     pub(in crate::outbox) fn finished(&mut self, sizes: &BTreeMap<u32, u32>) -> Option<Finished> {
         loop {
             let from = self.segments.finished(&self.telling)?;
             let carry = self.said_by(from);
-            let (said, size) = (carry.encoded_len(), sizes.get(&from).map_or(usize::MAX, |size| *size as usize));
-            if said == 0 {
-                return Some(Finished::Delete(from));
-            }
-            if said <= size / 2 {
-                return Some(Finished::Carry(carry));
-            }
-            self.telling.insert(from);
+            match carry.encoded_len() {
+                0 => return Some(Finished::Delete(from)),
+                said if self.pays(said, from, sizes) => return Some(Finished::Carry(carry)),
+                _ => self.telling.insert(from),
+            };
         }
     }
 
-    /// What must be kept of the newest segment when nothing in it lives; `None` while something does.
-    pub(in crate::outbox) fn idle_newest(&self) -> Option<Carry> {
+    /// What must be kept of the newest segment when nothing in it lives; `None` while something does, or where hardly
+    /// anything would be gained.
+    pub(in crate::outbox) fn idle_newest(&self, sizes: &BTreeMap<u32, u32>) -> Option<Carry> {
         let newest = self.segments.newest()?;
-        let lives = self.segments.all_in(newest).any(|entry| entry.state.is_live());
-        (!lives).then(|| self.said_by(newest))
+        if self.segments.all_in(newest).any(|entry| entry.state.is_live()) {
+            return None;
+        }
+        let said = self.said_by(newest);
+        self.pays(said.encoded_len(), newest, sizes).then_some(said)
+    }
+
+    /// Whether a segment is worth being given up for a file that begins with `kept` bytes of it: that takes a head and a
+    /// record of reserved numbers besides. [outbox-20]
+    fn pays(&self, kept: usize, number: u32, sizes: &BTreeMap<u32, u32>) -> bool {
+        let size = sizes.get(&number).map_or(usize::MAX, |size| usize::try_from(*size).unwrap_or(usize::MAX));
+        HEAD_LEN + Record::Reserve { ceiling: self.ceiling }.encoded_len() + kept <= size / 2
     }
 
     /// The newest segment was cut to its head; what was kept of it is durable in it again, or is still to be written.
@@ -180,12 +191,19 @@ impl Index {
         Carry { from, ends, keys: self.keys.at_home(from) }
     }
 
-    /// A segment of which at least half is of no more use, with what must be kept of it. `sizes` has the lengths of the
-    /// files that may be written anew.
-    pub(in crate::outbox) fn sparse(&self, sizes: &BTreeMap<u32, u32>) -> Option<Sparse> {
-        let number = self.segments.sparsest(sizes)?;
-        let live = self.segments.all_in(number).filter(|entry| entry.state.is_live());
-        Some(Sparse { number, live: live.map(|entry| entry.seq).collect(), said: self.said_by(number) })
+    /// A segment that is worth being written anew, with what must be kept of it. `sizes` has the lengths of the files with
+    /// which that may be done. One that is not is looked at again with each new segment. [outbox-20]
+    pub(in crate::outbox) fn sparse(&mut self, sizes: &BTreeMap<u32, u32>) -> Option<Sparse> {
+        loop {
+            let number = self.segments.sparsest(sizes, &self.dense)?;
+            let said = self.said_by(number);
+            let live: Vec<_> = self.segments.all_in(number).filter(|entry| entry.state.is_live()).collect();
+            let lives: usize = live.iter().map(|entry| entry.len as usize).sum();
+            if self.pays(said.encoded_len() + lives, number, sizes) {
+                return Some(Sparse { number, live: live.iter().map(|entry| entry.seq).collect(), said });
+            }
+            self.dense.insert(number);
+        }
     }
 
     /// The segment was written anew with these messages: their numbers, and where they are now.
@@ -214,7 +232,6 @@ impl Index {
     /// The segment's file is gone.
     pub(in crate::outbox) fn removed(&mut self, segment: u32) {
         self.segments.remove(segment);
-        self.telling.remove(&segment);
     }
 
     /// The numbers to set aside, when it is time to.

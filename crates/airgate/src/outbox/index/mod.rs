@@ -107,6 +107,8 @@ pub(super) struct Index {
     next_seq: u64,
     /// Segments in which nothing lives and that stay for what they say.
     telling: BTreeSet<u32>,
+    /// Segments in which something lives and that are not worth being written anew.
+    dense: BTreeSet<u32>,
     /// One above the last number in the log. Numbers between it and `next_seq` are on their way there.
     placed: u64,
     ceiling: u64,
@@ -132,6 +134,7 @@ impl Index {
             totals: Totals::default(),
             next_seq: 1,
             telling: BTreeSet::new(),
+            dense: BTreeSet::new(),
             placed: 1,
             ceiling: 0,
         }
@@ -189,6 +192,7 @@ impl Index {
     pub(super) fn open_segment(&mut self, number: u32) {
         self.segments.open(number, self.placed);
         self.telling.clear();
+        self.dense.clear();
     }
 
     /// Whether the newest segment has a place for this number: it counts 32 bits on from its first.

@@ -396,15 +396,16 @@ impl Segments {
         })
     }
 
-    /// The sealed segment in which the most is of no more use, if that is at least half of its file: see `sizes`.
-    pub(super) fn sparsest(&self, sizes: &BTreeMap<u32, u32>) -> Option<u32> {
+    /// The sealed segment, other than those `but` for which it is asked, that has the most bytes besides what lives in it, if
+    /// they are at least half of its length. `sizes` has the lengths.
+    pub(super) fn sparsest(&self, sizes: &BTreeMap<u32, u32>, but: &BTreeSet<u32>) -> Option<u32> {
         let sealed = self.list.len().saturating_sub(1);
-        let wasted = |s: &Segment| {
+        let dead = |s: &Segment| {
             let size = u64::from(sizes.get(&s.number).copied()?);
-            size.checked_sub(s.live_bytes).filter(|wasted| s.live > 0 && *wasted >= s.live_bytes.max(size / 2))
+            size.checked_sub(s.live_bytes).filter(|dead| *dead >= s.live_bytes)
         };
-        let sparse = self.list.iter().take(sealed).filter_map(|s| Some((wasted(s)?, s.number)));
-        sparse.max().map(|(_, number)| number)
+        let asked = self.list.iter().take(sealed).filter(|s| s.live > 0 && !but.contains(&s.number));
+        asked.filter_map(|s| Some((dead(s)?, s.number))).max().map(|(_, number)| number)
     }
 
     /// The segment's file holds only these messages any more, in this order: their numbers, and where they are now.

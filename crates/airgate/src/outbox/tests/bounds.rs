@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::{TestClock, copy, drain, message, options, put, put_for};
+use super::{HOUR, TestClock, copy, drain, message, options, put, put_for};
 use crate::outbox::record::{Accept, Record};
 use crate::outbox::segment::{Head, VERSION, file_name};
 use crate::outbox::{AcceptError, Clock, DropReason, HostTime, Message, Notice, Options, Outbox, Qos, WhenFull};
-
-const HOUR: u64 = 3_600_000;
 
 fn aged(dir: &std::path::Path, clock: &Arc<TestClock>) -> Options {
     let clock = Arc::<TestClock>::clone(clock);

@@ -30,7 +30,8 @@ pub(super) struct House {
     _jobs: mpsc::Sender<Job>,
 }
 
-fn options(clock: &Arc<TestClock>) -> Options {
+/// Small files, and little of everything.
+pub(super) fn small(clock: &Arc<TestClock>) -> Options {
     Options {
         segment_bytes: 900,
         // Files of some three segments ask for compaction.
@@ -48,8 +49,8 @@ pub(super) type Waiting = BTreeMap<u64, String>;
 
 impl House {
     /// Starts over what the disk holds; a start that fails is what must never be.
-    pub(super) fn open(disk: Disk, clock: &Arc<TestClock>) -> Self {
-        let options = options(clock);
+    pub(super) fn open(disk: Disk, options: &Options) -> Self {
+        let options = options.clone();
         let found = recover::recover(&disk, &options).expect("a start never fails");
         let shared = Arc::new(Shared::new(found.index, found.salts, &options, found.steady));
         let (jobs, jobs_of_writer) = mpsc::channel();
@@ -118,8 +119,8 @@ impl House {
     }
 
     /// What a start over this disk finds.
-    pub(super) fn look(disk: &Disk, clock: &Arc<TestClock>) -> (Waiting, Opened) {
-        let house = Self::open(disk.clone(), clock);
+    pub(super) fn look(disk: &Disk, options: &Options) -> (Waiting, Opened) {
+        let house = Self::open(disk.clone(), options);
         let mut waiting = Waiting::new();
         while let Some((seq, message)) = house.take() {
             waiting.insert(seq, String::from_utf8(message.payload.to_vec()).unwrap());

@@ -84,6 +84,32 @@ impl Disk {
         self.0.lock().unwrap().log.iter().filter(|op| matches!(op, Op::Rename(..))).count()
     }
 
+    /// Bytes written to files so far, to those too that are gone.
+    pub(super) fn written(&self) -> u64 {
+        let written = |op: &Op| if let Op::Append { bytes, .. } = op { bytes.len() as u64 } else { 0 };
+        self.0.lock().unwrap().log.iter().map(written).sum()
+    }
+
+    /// What the segments hold.
+    pub(super) fn segments(&self) -> Vec<Vec<u8>> {
+        let inner = self.0.lock().unwrap();
+        inner.content.iter().filter(|(name, _)| name.ends_with(".seg")).map(|(_, bytes)| bytes.clone()).collect()
+    }
+
+    /// Whether, after so many calls, a file was cut to `len` and nothing was made durable since.
+    pub(super) fn is_cut_to(&self, len: usize, calls: usize) -> bool {
+        let inner = self.0.lock().unwrap();
+        let log = &inner.log[..calls];
+        let synced = log.iter().rposition(|op| matches!(op, Op::Sync(_))).unwrap_or(0);
+        log[synced..].iter().any(|op| matches!(op, Op::Cut { len: to, .. } if *to == len))
+    }
+
+    /// Segments begun so far.
+    pub(super) fn begun(&self) -> u64 {
+        let begins = |op: &&Op| matches!(op, Op::Create(name) if name.ends_with(".seg"));
+        self.0.lock().unwrap().log.iter().filter(begins).count() as u64
+    }
+
     pub(super) fn fail_next(&self, trouble: Trouble) {
         self.0.lock().unwrap().trouble = Some(trouble);
     }

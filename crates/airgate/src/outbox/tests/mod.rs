@@ -11,6 +11,8 @@ mod house;
 mod memory;
 mod power;
 mod simulation;
+mod soak;
+mod wear;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -19,6 +21,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Clock, Ends, HostTime, Message, Options, Outbox, Qos};
+
+/// In milliseconds.
+const HOUR: u64 = 3_600_000;
 
 /// A host that started at 0 and believes that it is 1970.
 #[derive(Default)]

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::TestClock;
-use super::house::{House, numbered};
+use super::house::{House, numbered, small};
 use super::memory::{Dice, Disk, Trouble};
+use crate::outbox::Options;
 
 /// What happened to a message, and after how many calls to the disk.
 struct Fate {
@@ -17,17 +18,17 @@ struct Fate {
 #[test]
 fn power_cut_between_any_two_writes_loses_nothing_that_was_accepted_and_never_prevents_a_start() {
     // [outbox-1] [outbox-7] [outbox-9]
-    let clock = Arc::new(TestClock::default());
+    let options = small(&Arc::new(TestClock::default()));
     let (mut cuts, mut checked, mut compacted) = (0, 0, 0);
     for seed in 0..16 {
         let mut dice = Dice::new(seed);
-        let (disk, mut fates) = run(&clock, &mut dice);
+        let (disk, mut fates) = run(&options, &mut dice);
         fates.retain(|(_, fate)| fate.accepted < usize::MAX);
         compacted += disk.renames();
         for calls in 0..=disk.len() {
             for _ in 0..3 {
                 let cut = disk.after_power_cut(calls, &mut dice);
-                let (waiting, _) = House::look(&cut, &clock);
+                let (waiting, _) = House::look(&cut, &options);
                 cuts += 1;
                 for (seq, fate) in &fates {
                     let found = waiting.get(seq);
@@ -40,7 +41,7 @@ fn power_cut_between_any_two_writes_loses_nothing_that_was_accepted_and_never_pr
                     }
                 }
                 // A second start over what the first one left finds the same.
-                assert!(House::look(&cut, &clock).0 == waiting, "seed {seed}: another start at call {calls}");
+                assert!(House::look(&cut, &options).0 == waiting, "seed {seed}: another start at call {calls}");
             }
         }
     }
@@ -48,9 +49,9 @@ fn power_cut_between_any_two_writes_loses_nothing_that_was_accepted_and_never_pr
 }
 
 /// Accepts, sends, settles, fails now and then, rotates, compacts and deletes.
-fn run(clock: &Arc<TestClock>, dice: &mut Dice) -> (Disk, Vec<(u64, Fate)>) {
+fn run(options: &Options, dice: &mut Dice) -> (Disk, Vec<(u64, Fate)>) {
     let disk = Disk::default();
-    let mut house = House::open(disk.clone(), clock);
+    let mut house = House::open(disk.clone(), options);
     let mut fates: Vec<(u64, Fate)> = Vec::new();
     let mut number = 0;
     for _ in 0..60 {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use super::TestClock;
-use super::house::{House, numbered};
+use super::house::{House, numbered, small};
 use super::memory::{Dice, Disk, Trouble};
-use crate::outbox::Message;
+use crate::outbox::{Message, Options};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum State {
@@ -37,6 +37,7 @@ struct Known {
 struct Life {
     house: House,
     clock: Arc<TestClock>,
+    options: Options,
     dice: Dice,
     model: BTreeMap<u64, Known>,
     number: u64,
@@ -46,8 +47,9 @@ struct Life {
 impl Life {
     fn new(seed: u64) -> Self {
         let clock = Arc::new(TestClock::default());
-        let house = House::open(Disk::default(), &clock);
-        Self { house, clock, dice: Dice::new(seed), model: BTreeMap::new(), number: 0, seed }
+        let options = small(&clock);
+        let house = House::open(Disk::default(), &options);
+        Self { house, clock, options, dice: Dice::new(seed), model: BTreeMap::new(), number: 0, seed }
     }
 
     fn step(&mut self) {
@@ -177,7 +179,7 @@ impl Life {
         let killed = self.dice.roll(2) == 0;
         let disk = &self.house.disk;
         let left = if killed { disk.after_kill() } else { disk.after_power_cut(disk.len(), &mut self.dice) };
-        let (waiting, opened) = House::look(&left.after_kill(), &self.clock);
+        let (waiting, opened) = House::look(&left.after_kill(), &self.options);
         let seed = self.seed;
         assert_eq!(opened.queued as usize, waiting.len());
         for (seq, payload) in &waiting {
@@ -196,7 +198,7 @@ impl Life {
             let gone = State::Ended { said: true, durable: true };
             known.state = if found { State::Waiting } else { gone };
         }
-        self.house = House::open(left, &self.clock);
+        self.house = House::open(left, &self.options);
         // The first thing that a start does.
         self.house.writer.commit(Vec::new(), None);
     }
