@@ -9,6 +9,7 @@
 mod door;
 mod house;
 mod interop;
+pub mod mqtt;
 mod process;
 
 pub use door::Door;

@@ -3,10 +3,9 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
+use airgate_tests::mqtt::{self, Raw};
 use airgate_tests::{Door, House, Setup};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 
 const DEFAULT: usize = 2_048;
 /// Firmware that takes 2,384 bytes.
@@ -33,22 +32,6 @@ fn refused_for_its_length(answer: &Value) {
     assert!(said("hint").contains("firmware may take less"), "{answer}");
 }
 
-/// A publication at QoS 1 through the MQTT door; whether it is acknowledged, or the connection closed.
-fn publish_by_mqtt(house: &House, payload: &str) -> bool {
-    let mut client = UnixStream::connect(house.path("mqtt.sock")).unwrap();
-    client.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01m").unwrap();
-    client.read_exact(&mut [0; 4]).unwrap();
-    let topic = "user/by-mqtt";
-    let len = 2 + topic.len() + 2 + payload.len();
-    let mut packet = vec![0x32, (len % 128) as u8 | 0x80, (len / 128) as u8, 0, topic.len() as u8];
-    packet.extend_from_slice(topic.as_bytes());
-    packet.extend_from_slice(&[0, 7]);
-    packet.extend_from_slice(payload.as_bytes());
-    client.write_all(&packet).unwrap();
-    let mut answer = [0; 4];
-    client.read_exact(&mut answer).is_ok_and(|()| answer == [0x40, 2, 0, 7])
-}
-
 /// How often the module was given a payload of so many bytes.
 fn tries(house: &House, len: usize) -> usize {
     house.log().lines().filter(|line| line.contains("MPUBEX") && line.contains(&format!(",{len}"))).count()
@@ -71,12 +54,15 @@ fn two_kibibytes_go_through_both_doors_and_one_byte_more_is_refused_with_the_key
     let mut program = house.program();
     program.ask_ok(publish(&text(DEFAULT)));
     program.event(|event| event["event"] == "sent");
-    assert!(publish_by_mqtt(&house, &text(DEFAULT)));
+    let mut client = Raw::connected(&house, "m");
+    client.say(&mqtt::publish(0x32, "user/by-mqtt", Some(7), &text(DEFAULT)));
+    client.expect(&[0x40, 2, 0, 7]);
     house.all_arrive("user/update", &[text(DEFAULT)]);
     house.all_arrive("user/by-mqtt", &[text(DEFAULT)]);
 
     refused_for_its_length(&program.ask(publish(&text(DEFAULT + 1))));
-    assert!(!publish_by_mqtt(&house, &text(DEFAULT + 1)));
+    client.say(&mqtt::publish(0x32, "user/by-mqtt", Some(8), &text(DEFAULT + 1)));
+    client.closed();
     let log = house.log();
     let closed = log.lines().find(|line| line.contains("MQTT connection closed")).expect("a line in the log");
     assert!(closed.contains("2049 bytes") && closed.contains("`max_publish_bytes` under [modem]"), "{closed}");

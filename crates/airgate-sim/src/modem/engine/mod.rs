@@ -21,9 +21,11 @@ mod mqtt;
 mod network;
 mod operator;
 mod output;
+mod outside;
 mod parse;
 pub(super) mod rng;
 mod settings;
+mod setup;
 mod sim;
 mod sleep;
 mod sms;
@@ -38,8 +40,6 @@ mod world;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::profile::Profile;
 use apn::Contexts;
 use baud::Hunt;
@@ -53,8 +53,10 @@ use mqtt::Mqtt;
 use network::Radio;
 use operator::Operator;
 use output::Sender;
+pub use outside::{Failure, NetEvent, Output, Service};
 use rng::Rng;
 use settings::Settings;
+pub use setup::Setup;
 use sim::Sim;
 use sleep::Sleep;
 use sms::Sms;
@@ -66,165 +68,6 @@ use tls::TlsSettings;
 pub use upgrade::Offer;
 use upgrade::Upgrade;
 use world::World;
-
-/// What the module is, where it stands, and what the line is like.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// 15 digits.
-    pub imei: String,
-    /// 15 digits.
-    pub imsi: String,
-    /// 20 characters.
-    pub iccid: String,
-    /// Address of the packet data context.
-    pub address: String,
-    /// Answer to `AT+CSQ`: RSSI 0-31 or 99, BER.
-    pub csq: (u8, u8),
-    /// Answer to `AT+CESQ`: RSRQ 0-34 and RSRP 0-97, or 255.
-    pub cesq: (u8, u8),
-    /// Tracking area code and cell, hex digits.
-    pub cell: (String, String),
-    /// Answer to `AT+CBC`, millivolts.
-    pub battery: u32,
-    /// A SIM is in its holder.
-    pub sim: bool,
-    /// The PIN that locks it, if it is locked.
-    pub pin: Option<String>,
-    /// What unlocks it after three wrong PINs.
-    pub puk: String,
-    /// Latitude and longitude in degrees, as the location services find them; `None`: they know nothing of this place.
-    pub position: Option<(String, String)>,
-    /// Seeds all that a profile leaves to chance.
-    pub seed: u64,
-    /// From the end of a command line to its execution, beside two characters of the line rate.
-    pub turnaround: Duration,
-    /// Added to everything that comes back from the network.
-    pub rtt: Duration,
-    /// Line rate after power-on, bits per second; 0 means that the line has no rate.
-    pub baud: u32,
-    /// Unix time, in seconds, at which the engine's time is zero: what the network tells by NITZ.
-    pub unix_time: u64,
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            imei: "868488076771714".into(),
-            imsi: "460041234567890".into(),
-            iccid: "898604981022C0254186".into(),
-            address: "10.126.200.230".into(),
-            csq: (25, 0),
-            cesq: (22, 48),
-            cell: ("4844".into(), "0EA2D0CA".into()),
-            battery: 3968,
-            sim: true,
-            pin: None,
-            puk: "12345678".into(),
-            position: Some(("34.7980542".into(), "114.3204965".into())),
-            seed: 1,
-            turnaround: Duration::from_millis(1),
-            rtt: Duration::ZERO,
-            baud: 0,
-            unix_time: 1_728_546_819,
-        }
-    }
-}
-
-/// Something for the world around the engine to do, in this order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Put these bytes on the line to the host.
-    Host(Bytes),
-    /// From here on the line runs at this many bits per second.
-    Rate(u32),
-    /// Open a connection; answer with [`NetEvent::Opened`] or [`NetEvent::Failed`].
-    Open {
-        /// Number of the connection, never used twice.
-        id: u64,
-        /// What it is for.
-        service: Service,
-        /// Name or address as the host wrote it.
-        host: String,
-        /// Port 1-65535.
-        port: u16,
-        /// Speak TLS on it.
-        tls: Option<Tls>,
-    },
-    /// Send these bytes on the open connection.
-    Send {
-        /// Number of the connection.
-        id: u64,
-        /// One or more whole MQTT packets.
-        bytes: Bytes,
-    },
-    /// Send one datagram and wait for one in answer: [`NetEvent::Received`] or [`NetEvent::Failed`].
-    Datagram {
-        /// Number of the exchange, never used twice, also not for a connection.
-        id: u64,
-        /// Name or address as the host wrote it.
-        host: String,
-        /// Port 1-65535.
-        port: u16,
-        /// The datagram.
-        bytes: Bytes,
-    },
-    /// The network has taken a short message.
-    Sms {
-        /// The number it goes to.
-        to: String,
-        /// The text; eight bit data as hex digits.
-        text: String,
-        /// The user data header without its length; empty for a message that stands alone.
-        header: Vec<u8>,
-    },
-    /// Close the connection, after what was given to [`Output::Send`]. No event is expected.
-    Close {
-        /// Number of the connection.
-        id: u64,
-    },
-    /// Cut the connection off without a word to the other side, as a loss of power does.
-    Abort {
-        /// Number of the connection.
-        id: u64,
-    },
-}
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// `AT+MIPSTART` and `AT+SSLMIPSTART`.
-    Mqtt,
-    /// `AT+HTTPACTION` and `AT+UPGRADE`.
-    Http,
-    /// `AT+CIPSTART`.
-    Tcp,
-}
-
-/// Why a connection could not be opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// The name is not known.
-    Name,
-    /// Nobody answers there, or the connection broke.
-    Unreachable,
-    /// What was given for TLS is no use: no certificate, no key, no name.
-    TlsSetup,
-    /// The handshake failed.
-    TlsAlert,
-}
-
-/// Something that happened to a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NetEvent {
-    /// It is open (with TLS: the handshake is through).
-    Opened(u64),
-    /// It could not be opened, for this reason.
-    Failed(u64, Failure),
-    /// These bytes came.
-    Received(u64, Bytes),
-    /// The other side closed it, or it broke.
-    Closed(u64),
-}
 
 /// The simulated module.
 #[derive(Debug)]
