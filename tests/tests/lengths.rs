@@ -163,3 +163,18 @@ fn a_batch_is_never_longer_than_a_message_may_be_and_one_that_the_module_does_no
         assert_eq!(house.log().contains("its messages go one by one"), is_apart, "{modem}: {}", house.log());
     }
 }
+
+#[test]
+fn a_refusal_that_may_pass_is_tried_three_times_and_says_what_to_do_if_it_was_the_length() {
+    let house = House::with(Setup { profile: TAKES_ALL, modem: RAISED, log: LINES, ..Setup::default() });
+    house.fault("on AT+MPUBEX: refuse 50 20ms always");
+    let mut program = house.program();
+    for (len, is_sure) in [(600, true), (3_000, false)] {
+        program.ask_ok(publish(&text(len)));
+        program.event(|event| event["event"] == "dropped");
+        assert_eq!(tries(&house, len), 3, "{}", house.log());
+        let log = house.log();
+        let told = log.lines().rfind(|line| line.contains("message_given_up")).unwrap();
+        assert_eq!(told.contains("`max_publish_bytes` under [modem]"), !is_sure, "{told}");
+    }
+}

@@ -5,6 +5,7 @@ use crate::batch::Load;
 use crate::outbox::{Outgoing, Qos};
 use crate::router::Downlink;
 use air780e::PublishError;
+use air780e::command::mqtt::SURE_PAYLOAD;
 use air780e::exchange::Failure;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -133,7 +134,9 @@ impl Session {
         let times = self.refused.filter(|(refused, _)| *refused == first).map_or(1, |(_, times)| times + 1);
         if times >= REFUSALS {
             self.refused = None;
-            self.unsendable(messages, refusal);
+            let is_sure = messages.bytes <= SURE_PAYLOAD;
+            let hint = if is_sure { String::new() } else { format!("; if that is for its length, {LOWER}") };
+            self.unsendable(messages, &format!("{refusal}{hint}"));
         } else {
             self.refused = Some((first, times));
             self.put_back(&messages.seqs);
