@@ -4,9 +4,11 @@
     bench-local.py BROKER_PORT AIRGATE_SOCKET AIRGATE_MQTT_SOCKET AIRGATE_PID MOSQUITTO_SOCKET MOSQUITTO_PID
 
 The broker at BROKER_PORT is the far end for both: airgate reaches it through the simulated module, mosquitto by its bridge.
+What airgate cannot go below is measured too: a record of the same size written and brought to the same disk, and nothing else.
 """
 
 import glob
+import os
 import select
 import sys
 import threading
@@ -77,6 +79,27 @@ def latency(name, pid, program, topic, rate, count):
     )
 
 
+def disk_alone(rate, count):
+    """Before it accepts a message at QoS 1, airgate has it on the disk; the bridge keeps it in memory."""
+    record, took, used = b"x" * 206, [], 0
+    path = os.path.join(os.path.dirname(JSON), "disk-alone")
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    began = time.monotonic()
+    for number in range(count):
+        left = began + number / rate - time.monotonic()
+        if left > 0:
+            time.sleep(left)
+        before, spent = time.monotonic(), time.thread_time()
+        os.write(file, record)
+        os.fdatasync(file)
+        used += time.thread_time() - spent
+        took.append(time.monotonic() - before)
+    os.close(file)
+    os.unlink(path)
+    spread = f"p50 {share(took, .5):6.2f} p99 {share(took, .99):6.2f} ms"
+    tell("the disk alone", f"{rate:3}/s: on it       {spread}; CPU {1e6 * used / count:4.0f} us a record")
+
+
 def throughput(name, program, topic, count=500):
     far, began = FarEnd(topic, count), time.monotonic()
     for number in range(count):
@@ -115,6 +138,7 @@ doors = [
 for rate, count in RATES:
     for name, pid, make, topic in doors:
         latency(name, pid, make(), topic, rate, count)
+    disk_alone(rate, count)
 for name, pid, make, topic in doors:
     throughput(name, make(), topic)
 for at_once in (1, 50):

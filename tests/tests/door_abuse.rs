@@ -8,6 +8,7 @@ use airgate_tests::{Door, House, eventually};
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 fn scale() -> usize {
     std::env::var("AIRGATE_ABUSE").ok().and_then(|scale| scale.parse().ok()).unwrap_or(1)
@@ -34,9 +35,12 @@ fn a_line_without_end_is_refused_once_and_costs_no_memory() {
     let mut program = Door::open(&house.socket());
     let before = resident(&house);
     let junk = vec![b'x'; 1 << 20];
+    let began = Instant::now();
     for _ in 0..64 * scale() {
         program.send_raw(&junk);
     }
+    let least = Duration::from_secs(2) * u32::try_from(scale()).unwrap();
+    assert!(began.elapsed() > least, "the processor is for others: {:?}", began.elapsed());
     program.send_raw(b"\n");
     assert_eq!(program.event(|answer| answer["ok"] == false)["code"], "line_too_long");
     program.ask_ok(json!({"op": "ping"}));
@@ -227,6 +231,18 @@ fn a_thousand_programs_are_connected_at_once_and_served() {
     assert_eq!(programs[0].status()["programs"]["connected"], count);
     let each = resident(&house).saturating_sub(before) / count;
     assert!(each < 40 << 10, "{each} bytes each");
+}
+
+#[test]
+fn who_comes_and_goes_without_end_waits_for_its_turn() {
+    let house = House::new();
+    let began = Instant::now();
+    // All that may be there at once, and two seconds' worth.
+    for _ in 0..1536 + 1024 {
+        let mut visitor = UnixStream::connect(house.socket()).unwrap();
+        visitor.read_exact(&mut [0; 16]).unwrap();
+    }
+    assert!(began.elapsed() > Duration::from_millis(1900), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -73,6 +73,12 @@ impl LineBuffer {
         self.complete()
     }
 
+    /// Whether it is passing over the rest of a line that was too long.
+    #[must_use]
+    pub fn is_skipping(&self) -> bool {
+        self.skipping
+    }
+
     /// Bytes held at the moment; never more than the limit and one (a carriage return may follow the last byte).
     #[must_use]
     pub fn held(&self) -> usize {

@@ -1,6 +1,7 @@
 //! The doors for programs on this host: one speaks JSON lines, the other MQTT 3.1.1. Behind them is the same room.
 //!
-//! Who calls is known from the kernel. The doors take a bounded number of programs, and each program a bounded share.
+//! Who calls is known from the kernel. The doors take a bounded number of programs, and each program a bounded share; a user's
+//! programs come in no faster than others can live with.
 
 mod about;
 mod accounts;
@@ -8,8 +9,10 @@ mod cloud;
 mod connection;
 mod listener;
 mod mqtt;
+mod pace;
 mod publish;
 pub mod rights;
+mod stream;
 mod users;
 pub mod waiting;
 pub mod why;
@@ -29,11 +32,12 @@ use crate::status::Sources;
 use crate::uplink::Uplink;
 use airgate_proto::{Code, Event, Refusal, Reply};
 use connection::Connection;
-use rights::{Caller, Rights};
+use rights::Rights;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::UnixStream;
+use tokio::net::unix::UCred;
 use tokio::sync::watch;
 use users::Place;
 
@@ -99,30 +103,38 @@ pub async fn serve(listener: Listener, speaks: Speaks, door: Arc<Door>) {
                 continue;
             }
         };
-        let (caller, pid) = match stream.peer_cred() {
-            Ok(cred) => (Accounts::read().caller(cred.uid(), cred.gid()), cred.pid()),
+        let cred = match stream.peer_cred() {
+            Ok(cred) => cred,
             Err(error) => {
                 tracing::warn!(%error, "a caller without credentials was turned away");
                 continue;
             }
         };
-        match door.users.enter(caller.uid) {
+        match door.users.enter(cred.uid()) {
             Ok(mut place) => {
                 let id = ProgramId(CAME.fetch_add(1, Ordering::Relaxed) + 1);
-                place.introduce(id.0, pid, speaks.as_str());
-                tokio::spawn(admit(stream, speaks, Arc::clone(&door), id, caller, place));
+                place.introduce(id.0, cred.pid(), speaks.as_str());
+                tokio::spawn(admit(stream, speaks, Arc::clone(&door), id, cred, place));
             }
             Err(message) => {
-                tracing::warn!(uid = caller.uid, "turned away: {message}");
+                tracing::warn!(uid = cred.uid(), "turned away: {message}");
                 turn_away(stream, speaks, message);
             }
         }
     }
 }
 
-async fn admit(stream: UnixStream, speaks: Speaks, door: Arc<Door>, id: ProgramId, caller: Caller, place: Place) {
+async fn admit(stream: UnixStream, speaks: Speaks, door: Arc<Door>, id: ProgramId, cred: UCred, place: Place) {
+    let pause = door.users.visit(cred.uid());
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
+    }
+    let caller = Accounts::read().caller(cred.uid(), cred.gid());
     tracing::debug!(program = id.0, uid = caller.uid, ?speaks, "program connected");
-    let (reader, writer) = stream.into_split();
+    let (reader, writer) = match stream::split(stream) {
+        Ok(halves) => halves,
+        Err(error) => return tracing::warn!(program = id.0, %error, "a program could not be let in"),
+    };
     match speaks {
         Speaks::Json => {
             let ended = Connection::new(door, id, caller).serve(reader, writer).await;

@@ -1,5 +1,6 @@
-//! What each user has of the doors: places and messages in a time.
+//! What each user has of the doors: places, visits and messages in a time.
 
+use super::pace::Pace;
 use crate::config::Rate;
 use crate::router::Share;
 use std::collections::{BTreeMap, HashMap};
@@ -10,6 +11,9 @@ use std::time::{Duration, Instant};
 pub const PROGRAMS: usize = 2048;
 /// Of one user other than root: nobody takes all places.
 pub const PROGRAMS_PER_USER: usize = 1536;
+/// How fast programs of one user come in: all that there may be at once, then 512 a second. Whoever connects for each message
+/// without end would otherwise take the processor from everybody else.
+const VISITS: Rate = Rate { count: PROGRAMS_PER_USER as u32, per: Duration::from_secs(3) };
 
 /// All users that are connected or were counted.
 #[derive(Debug, Default)]
@@ -23,6 +27,7 @@ struct Known {
     taken: usize,
     /// Of each user that ever came: what waits may outlive its programs.
     shares: HashMap<u32, Share>,
+    visits: HashMap<u32, Pace>,
     pace: HashMap<u32, Pace>,
     clients: BTreeMap<u64, Client>,
 }
@@ -81,6 +86,12 @@ impl Users {
         Ok(Place { users: Arc::clone(self), uid, number: None })
     }
 
+    /// Counts one visit; tells after how long it is its turn. Those who wait keep their places, so nobody waits for more than some
+    /// seconds.
+    pub fn visit(&self, uid: u32) -> Duration {
+        self.known().visits.entry(uid).or_default().charge(Instant::now(), VISITS)
+    }
+
     /// Who is there, those who came last first, at most so many.
     pub fn clients(&self, most: usize) -> Vec<Client> {
         self.known().clients.values().rev().take(most).copied().collect()
@@ -98,9 +109,7 @@ impl Users {
     pub fn count(&self, uid: u32, rate: Rate) -> Result<(), Duration> {
         self.known().pace.entry(uid).or_default().count(Instant::now(), rate)
     }
-}
 
-impl Users {
     /// Counts one message that cannot be refused; tells after how long the user is within the rate again.
     pub fn charge(&self, uid: u32, rate: Rate) -> Duration {
         self.known().pace.entry(uid).or_default().charge(Instant::now(), rate)
@@ -123,62 +132,18 @@ impl Drop for Place {
     }
 }
 
-/// A leaky bucket that holds one rate's count: so many may come at once, then one with each share of the time.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pace {
-    /// When what came so far is worked off.
-    busy_until: Option<Instant>,
-}
-
-impl Pace {
-    fn count(&mut self, now: Instant, rate: Rate) -> Result<(), Duration> {
-        let before = *self;
-        match self.charge(now, rate) {
-            Duration::ZERO => Ok(()),
-            pause => {
-                *self = before;
-                Err(pause)
-            }
-        }
-    }
-
-    fn charge(&mut self, now: Instant, rate: Rate) -> Duration {
-        let share = rate.per / rate.count.max(1);
-        let until = self.busy_until.map_or(now, |until| until.max(now)) + share;
-        self.busy_until = Some(until);
-        until.saturating_duration_since(now).saturating_sub(share * rate.count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_user_has_its_burst_and_then_its_rate() {
-        let rate = Rate { count: 10, per: Duration::from_secs(1) };
-        let (mut pace, start) = (Pace::default(), Instant::now());
-        for _ in 0..10 {
-            assert_eq!(pace.count(start, rate), Ok(()));
-        }
-        assert_eq!(pace.count(start, rate), Err(Duration::from_millis(100)));
-        assert_eq!(pace.count(start + Duration::from_millis(100), rate), Ok(()));
-        assert!(pace.count(start + Duration::from_millis(150), rate).is_err());
-        let later = start + Duration::from_secs(60);
-        assert_eq!(
-            (0..20).filter(|_| pace.count(later, rate).is_ok()).count(),
-            10,
-            "what was not used is not saved up"
-        );
-    }
-
-    #[test]
-    fn who_is_not_refused_waits_until_it_is_within_its_rate() {
-        let rate = Rate { count: 2, per: Duration::from_secs(1) };
-        let (mut pace, start) = (Pace::default(), Instant::now());
-        let pauses: Vec<_> = (0..4).map(|_| pace.charge(start, rate).as_millis()).collect();
-        assert_eq!(pauses, [0, 0, 500, 1000]);
-        assert_eq!(pace.charge(start + Duration::from_secs(1), rate).as_millis(), 500);
+    fn all_programs_of_a_user_may_come_at_once_and_more_in_their_turn() {
+        let users = Users::default();
+        assert!((0..PROGRAMS_PER_USER).all(|_| users.visit(1000).is_zero()));
+        let pauses: Vec<_> = (0..512).map(|_| users.visit(1000)).collect();
+        assert!(pauses.is_sorted() && pauses[511] > Duration::from_millis(500), "{:?}", pauses[511]);
+        assert!(pauses[511] <= Duration::from_secs(1));
+        assert!(users.visit(1001).is_zero(), "others do not wait");
     }
 
     #[test]

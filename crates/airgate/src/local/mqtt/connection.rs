@@ -231,6 +231,10 @@ impl Connection {
                 Err(malformed) => return refused(malformed.to_string()),
             }
             self.weigh();
+            if !self.input.is_empty() {
+                // Whoever says much at once has one turn for each thing, as all others.
+                tokio::task::yield_now().await;
+            }
         }
         Ok(())
     }
