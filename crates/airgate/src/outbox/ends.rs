@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::errors::Notice;
 use super::listeners::ListenerId;
+use super::notice::Notice;
 use super::shared::Shared;
 
 /// Hears how those messages end that were given to the outbox for it: of each, once, however late it listens. What waits for

@@ -3,8 +3,6 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::record::DropReason;
-
 /// Why the outbox cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -110,29 +108,4 @@ pub enum AcceptError {
     /// The outbox was closed.
     #[error("the outbox is closed: the daemon is stopping")]
     Closed,
-}
-
-/// How a message ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Notice {
-    /// The cloud acknowledged it.
-    Settled {
-        /// Which.
-        seq: u64,
-    },
-    /// It will not be sent any more.
-    Dropped {
-        /// Which.
-        seq: u64,
-        /// Why.
-        reason: DropReason,
-    },
-}
-
-impl Notice {
-    /// The number of the message.
-    pub fn seq(&self) -> u64 {
-        let (Self::Settled { seq } | Self::Dropped { seq, .. }) = self;
-        *seq
-    }
 }

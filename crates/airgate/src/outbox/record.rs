@@ -4,6 +4,7 @@
 //! nor a record that some program wrote into its payload can be taken for one of ours.
 
 use super::message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
+use super::notice::DropReason;
 use crate::batch::BatchId;
 
 /// Bytes before a record's body.
@@ -29,39 +30,8 @@ const FLAG_EXPIRES: u8 = 1;
 const FLAG_KEY: u8 = 2;
 const FLAG_BATCH: u8 = 4;
 
-/// Why a message left without an acknowledgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DropReason {
-    /// Its time to live ran out.
-    Ttl,
-    /// The ring of QoS 0 messages was full.
-    RingFull,
-    /// Its record on the disk is damaged.
-    Corrupt,
-    /// It cannot be sent: the cloud does not take its topic, or the module refuses it again and again.
-    Unsendable,
-    /// It gave way to a newer one when the outbox was full.
-    Full,
-    /// It waited longer than any message may.
-    MaxAge,
-    /// An operator dropped it.
-    Operator,
-}
-
+/// As numbers on the disk.
 impl DropReason {
-    /// As programs are told.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ttl => "ttl",
-            Self::RingFull => "outbox_full",
-            Self::Corrupt => "corrupt",
-            Self::Unsendable => "unsendable",
-            Self::Full => "outbox_full",
-            Self::MaxAge => "max_age",
-            Self::Operator => "operator",
-        }
-    }
-
     fn code(self) -> u8 {
         match self {
             Self::Ttl => 1,

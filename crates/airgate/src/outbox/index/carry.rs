@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use super::keys::Key;
 use super::segments::{Entry, State};
 use super::{Index, RESERVE_BLOCK};
-use crate::outbox::errors::Notice;
-use crate::outbox::record::{DropReason, RANGES_MAX, Range, Record};
+use crate::outbox::notice::{DropReason, Notice};
+use crate::outbox::record::{RANGES_MAX, Range, Record};
 use crate::outbox::segment::HEAD_LEN;
 
 /// A message's end, not yet written.

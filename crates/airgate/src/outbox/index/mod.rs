@@ -14,9 +14,9 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::errors::Notice;
 use super::message::Message;
-use super::record::{Accept, DropReason, Range, Record};
+use super::notice::{DropReason, Notice};
+use super::record::{Accept, Range, Record};
 pub(super) use carry::{Carry, Finished, Note, Sparse, records_of};
 use expiry::Expiry;
 pub(super) use keys::Key;

@@ -6,7 +6,7 @@
 use super::segments::{GRAIN_S, Place, State};
 use super::{Entry, Expiry, Index, Next, Segments, Taken};
 use crate::outbox::message::PRIORITY_MAX;
-use crate::outbox::record::DropReason;
+use crate::outbox::notice::DropReason;
 
 /// So many fresh messages are looked at for one that may pass: what one choice may cost.
 const LOOK: usize = 4096;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::streams::StreamId;
 use crate::outbox::message::{PRIORITIES, PRIORITY_MAX};
-use crate::outbox::record::DropReason;
+use crate::outbox::notice::DropReason;
 
 /// What became of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

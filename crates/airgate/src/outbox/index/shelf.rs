@@ -3,7 +3,7 @@
 use super::segments::State;
 use super::{Index, Taken};
 use crate::outbox::browse::{Shelf, Shelved};
-use crate::outbox::record::DropReason;
+use crate::outbox::notice::DropReason;
 
 impl Index {
     /// The first `most` that are there after this number, in memory and on the disk.
