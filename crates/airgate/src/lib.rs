@@ -3,8 +3,8 @@
 //!
 //! A room each, top to bottom in the order in which a message goes: `local`, `router`, `outbox`, `session`, `uplink`.
 //! Rooms talk through typed channels; no room reaches over its neighbour. `daemon` puts them together, `status` draws
-//! what is visible of them; `check` goes the way from the configuration to the cloud once and names what fails;
-//! `clock` is a process of its own.
+//! what is visible of them, and those who show it (`local`, `history`, `metrics`) stand above it; `check` goes the way
+//! from the configuration to the cloud once and names what fails; `clock` is a process of its own.
 
 pub mod batch;
 pub mod budget;
@@ -29,4 +29,5 @@ pub mod store;
 pub mod texts;
 pub mod top;
 pub mod uplink;
+pub mod users;
 pub mod view;

@@ -5,19 +5,18 @@
 mod obstacle;
 
 use crate::budget::{self, Meter};
+use crate::clock::host::unix_ms;
 use crate::heals::{self, Heals};
-use crate::history::Reading;
-use crate::local::{Client, Users};
 use crate::outbox::{DiskHealth, Outbox, OutboxStatus, Rates};
 use crate::router::RouterStatus;
-use crate::session::clock;
+use crate::session::{LinkStatus, Trouble, clock};
+use crate::users::{Client, Users};
 use air780e::ladder::Rung;
-use airgate_proto::{Device, Link, LinkState};
+use airgate_proto::LinkState;
 use obstacle::obstacle;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use tokio::sync::watch;
 
 /// `airgate 0.1.0`.
@@ -25,66 +24,6 @@ pub const DAEMON: &str = concat!("airgate ", env!("CARGO_PKG_VERSION"));
 
 /// So many of the programs that are connected are told one by one: those who came last.
 const CLIENTS: usize = 32;
-
-/// Milliseconds since 1970, as this host believes.
-pub fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// What keeps the link down, in words for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trouble {
-    /// Stable, for scripts: `sign_in_refused`, `unreachable`, ….
-    pub code: String,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub hint: String,
-}
-
-/// Where the link to the cloud stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkStatus {
-    /// Whether the session is up.
-    pub state: LinkState,
-    /// Since when, in milliseconds since 1970.
-    pub since_unix_ms: u64,
-    /// Who we are in the cloud, once it is known.
-    pub device: Option<Device>,
-    /// Sign-ins since the start.
-    pub attempts: u64,
-    /// What keeps the link down, or did when it was last down.
-    pub trouble: Option<Trouble>,
-    /// When the next sign-in is due, if it waits.
-    pub next_try_unix_ms: Option<u64>,
-}
-
-impl Default for LinkStatus {
-    fn default() -> Self {
-        Self {
-            state: LinkState::Offline,
-            since_unix_ms: unix_ms(),
-            device: None,
-            attempts: 0,
-            trouble: None,
-            next_try_unix_ms: None,
-        }
-    }
-}
-
-impl LinkStatus {
-    /// The event that programs get when the state changes.
-    pub fn event(&self) -> Link {
-        let mut detail = Map::new();
-        if let (LinkState::Offline, Some(trouble)) = (self.state, &self.trouble) {
-            detail.insert("code".into(), trouble.code.clone().into());
-            detail.insert("reason".into(), trouble.message.clone().into());
-        }
-        Link { state: self.state, detail }
-    }
-}
 
 /// Everything that can be asked.
 #[derive(Clone, Debug)]
@@ -153,27 +92,6 @@ impl Sources {
 
     fn better_clock(&self) -> Option<clock::Reading> {
         clock::best(*self.clock.borrow(), self.module.borrow().facts.network_time)
-    }
-
-    /// What the history takes down.
-    pub fn reading(&self) -> Reading {
-        let (module, outbox) = (self.module.borrow(), self.outbox.status().borrow().clone());
-        let air = self.budget.borrow().counted().month;
-        Reading {
-            online: self.link.borrow().state == LinkState::Online,
-            rsrp: module.facts.cell.and_then(|cell| cell.rsrp_dbm()),
-            rsrq_tenths: module.facts.cell.and_then(|cell| cell.rsrq_db()).map(|db| (db * 10.0).round() as i16),
-            rssi: module.signal.and_then(|signal| signal.rssi_dbm()),
-            waiting: outbox.queued + outbox.in_flight,
-            up_bytes: air.up,
-            down_bytes: air.down,
-            accepted: outbox.accepted_total,
-            acknowledged: outbox.settled_total,
-            dropped: outbox.dropped_total,
-            delivered: self.router.borrow().delivered,
-            boots: module.boots,
-            heals: self.heals.borrow().climbed(),
-        }
     }
 
     /// What keeps the link down: what is missing for a session, or else how the last one ended.

@@ -2,7 +2,7 @@
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
-use airgate::{local, router};
+use airgate::{local, router, users};
 
 #[test]
 fn the_documented_limits_are_those_of_the_daemon() {
@@ -16,8 +16,8 @@ fn the_documented_limits_are_those_of_the_daemon() {
         ("DURABLES_PER_USER", router::DURABLES_PER_USER),
         ("RETAINED_TOPICS", router::RETAINED_TOPICS),
         ("RETAINED_BYTES", router::RETAINED_BYTES),
-        ("PROGRAMS", local::PROGRAMS),
-        ("PROGRAMS_PER_USER", local::PROGRAMS_PER_USER),
+        ("PROGRAMS", users::PROGRAMS),
+        ("PROGRAMS_PER_USER", users::PROGRAMS_PER_USER),
     ];
     let text = include_str!("../../../docs/socket-protocol.md");
     for (name, value) in limits {

@@ -9,8 +9,8 @@ mod meter;
 pub use air::Air;
 pub use meter::{Counted, Level, Meter, Traffic};
 
+use crate::clock::host::unix_ms;
 use crate::config::{Budget, Config, Tls, WhenSpent};
-use crate::status::unix_ms;
 use airgate_proto::Event;
 use serde_json::{Map, Value, json};
 use std::fs::{self, OpenOptions};

@@ -1,10 +1,10 @@
 //! From a module that answers to a cloud that takes us: the driver goes the daemon's way, and is watched.
 
 use super::{Report, Rung, State, Stop};
+use crate::clock::host::unix_ms;
 use crate::cloud::{self, Identity};
 use crate::config::Config;
 use crate::session::random;
-use crate::status::unix_ms;
 use crate::uplink::{self, Uplink};
 use air780e::command::network::{Registration, SignalQuality};
 use air780e::link::Down;

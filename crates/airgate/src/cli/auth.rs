@@ -3,10 +3,10 @@
 
 use super::fail::Fail;
 use super::whose;
+use crate::clock::host::unix_ms;
 use crate::cloud::{self, Identity, Registers};
 use crate::config::{self, RegisterBy};
 use crate::session;
-use crate::status::unix_ms;
 use crate::store::Store;
 use iotcloud::aliyun::HttpsRequest;
 use iotcloud::{Moment, SignIn, Tls};

@@ -97,7 +97,7 @@ fn file(report: &mut Report, loaded: &Loaded) {
 /// For its owner alone: it names the device and the SIM card.
 fn pack(bundle: &Bundle, path: &Path) -> io::Result<()> {
     let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    bundle.write(file, crate::status::unix_ms() / 1000)
+    bundle.write(file, crate::clock::host::unix_ms() / 1000)
 }
 
 /// `status` gets what a running daemon says.

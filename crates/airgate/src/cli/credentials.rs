@@ -2,9 +2,9 @@
 
 use super::fail::Fail;
 use super::whose;
+use crate::clock::host::unix_ms;
 use crate::cloud::{self, Identity, Registers};
 use crate::config::{self, Config};
-use crate::status::unix_ms;
 use crate::store::{Entry, Origin, Record, Store};
 use clap::Subcommand;
 use iotcloud::aliyun::Credential;

@@ -2,9 +2,9 @@
 
 use super::fail::Fail;
 use super::{Socket, block_on};
+use crate::clock::host::unix_ms;
 use crate::local::waiting::{selects, shown};
 use crate::outbox::{self, OpenError};
-use crate::status::unix_ms;
 use crate::view::words::duration;
 use airgate_client::{Client, Selection};
 use clap::Subcommand;

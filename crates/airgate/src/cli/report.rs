@@ -2,8 +2,8 @@
 
 use super::fail::Fail;
 use super::{Socket, block_on};
+use crate::clock::host::unix_ms;
 use crate::history::Row;
-use crate::status::unix_ms;
 use crate::view::report;
 use airgate_client::{Client, Error};
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use super::fail::Fail;
 use super::report::rows;
 use super::{Socket, block_on};
-use crate::status::unix_ms;
+use crate::clock::host::unix_ms;
 use crate::view::paint::Paint;
 use crate::view::{month, screen};
 use airgate_client::Client;

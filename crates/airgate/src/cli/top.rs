@@ -2,9 +2,9 @@
 
 use super::fail::Fail;
 use super::{Socket, block_on};
+use crate::clock::host::unix_ms;
 use crate::local::Accounts;
 use crate::service;
-use crate::status::unix_ms;
 use crate::top::{Program, Top, draw};
 use airgate_client::{Client, Error, Events};
 use ratatui_core::terminal::Terminal;

@@ -1,7 +1,14 @@
-//! This host's clock: the one place where it is set.
+//! This host's clock: what it says, and the one place where it is set.
 
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
 use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970, as this host believes.
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
 
 /// Who sets the clock: the system, or in tests something that notes it down.
 pub trait Host {

@@ -12,6 +12,7 @@ pub use hour::{HOUR_MS, Hour, Range, Row, SLOT, Span};
 pub use recorder::{Reading, Recorder, hour_of};
 
 use crate::status::Sources;
+use airgate_proto::LinkState;
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -94,8 +95,7 @@ impl Room {
 
     async fn look(&mut self) {
         let now_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let reading = self.sources.reading();
-        if let Some(hour) = self.recorder.observe(now_ms, self.sources.wall_ms(), reading) {
+        if let Some(hour) = self.recorder.observe(now_ms, self.sources.wall_ms(), reading(&self.sources)) {
             self.write(hour).await;
         }
     }
@@ -131,5 +131,26 @@ impl Room {
             // Whoever asked may have gone.
             let _ = reply.send(json!({ "hours": rows, "damaged": kept.damaged }));
         }));
+    }
+}
+
+/// What the status says now of what is taken down.
+fn reading(status: &Sources) -> Reading {
+    let (module, outbox) = (status.module.borrow(), status.outbox.status().borrow().clone());
+    let air = status.budget.borrow().counted().month;
+    Reading {
+        online: status.link.borrow().state == LinkState::Online,
+        rsrp: module.facts.cell.and_then(|cell| cell.rsrp_dbm()),
+        rsrq_tenths: module.facts.cell.and_then(|cell| cell.rsrq_db()).map(|db| (db * 10.0).round() as i16),
+        rssi: module.signal.and_then(|signal| signal.rssi_dbm()),
+        waiting: outbox.queued + outbox.in_flight,
+        up_bytes: air.up,
+        down_bytes: air.down,
+        accepted: outbox.accepted_total,
+        acknowledged: outbox.settled_total,
+        dropped: outbox.dropped_total,
+        delivered: status.router.borrow().delivered,
+        boots: module.boots,
+        heals: status.heals.borrow().climbed(),
     }
 }

@@ -7,15 +7,15 @@
 //!   another, and others as before.
 //! * [local-5] Who says much at once is heard one request at a time, in turn with others; what nobody will have is read slowly.
 
-use super::Door;
-use super::cloud::Calls;
-use super::pace::Pace;
+use super::calls::Calls;
+use super::door::Door;
 use super::publish::{Way, not_accepted, not_subscribed, share_spent};
 use super::rights::Caller;
 use crate::config::Rate;
 use crate::outbox::{self, Accepted, Ends, Notice};
 use crate::router::{Account, DurableId, Hears, Held, Item, Mailbox, Name, ProgramId, SMALL_BYTES, Taken};
 use crate::status::DAEMON;
+use crate::users::Pace;
 use airgate_proto::{
     Code, Done, Dropped, Event, Hello, Id, LineBuffer, LineTooLong, Op, Publish, Qos, Refusal, Reply, Request, VERSION,
     parse_line,

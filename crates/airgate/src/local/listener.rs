@@ -1,6 +1,7 @@
 //! A socket that programs connect to: handed over by systemd, or made here.
 
-use super::{Accounts, PROGRAMS};
+use super::Accounts;
+use crate::users::PROGRAMS;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::fs;
 use std::io;

@@ -5,69 +5,33 @@
 
 mod about;
 mod accounts;
+mod calls;
 mod cloud;
 mod connection;
+mod door;
 mod listener;
 mod mqtt;
-mod pace;
 mod publish;
 pub mod rights;
 mod stream;
-mod users;
 pub mod waiting;
 pub mod why;
 
 pub use accounts::Accounts;
+pub use door::Door;
 pub use listener::{BindError, Listener, open};
-pub use mqtt::Seats;
+pub use mqtt::seat::Seats;
 pub use publish::LOCAL_PAYLOAD;
-pub use users::{Client, PROGRAMS, PROGRAMS_PER_USER, Users};
 
-use crate::cloud::Topics;
-use crate::history;
-use crate::outbox::Outbox;
-use crate::router::{ProgramId, Router, announcement};
-use crate::session::Asker;
-use crate::status::Sources;
-use crate::uplink::Uplink;
+use crate::router::{ProgramId, announcement};
+use crate::users::Place;
 use airgate_proto::{Code, Event, Refusal, Reply};
 use connection::Connection;
-use rights::Rights;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::net::unix::UCred;
-use tokio::sync::watch;
-use users::Place;
-
-/// What every connection needs.
-pub struct Door {
-    /// Messages to and from programs.
-    pub router: Router,
-    /// Where accepted messages go.
-    pub outbox: Outbox,
-    /// Who may do what, as it is now.
-    pub rights: watch::Receiver<Arc<Rights>>,
-    /// What each user has.
-    pub users: Arc<Users>,
-    /// What happened in the last 30 days.
-    pub history: history::Asker,
-    /// The sessions of MQTT clients that are connected.
-    pub seats: Seats,
-    /// What there is to tell.
-    pub status: Sources,
-    /// For what is asked of the cloud itself.
-    pub cloud: Asker,
-    /// For the raw console.
-    pub uplink: Uplink,
-    /// How topics are bounded.
-    pub topics: Topics,
-    /// Longest line, in bytes.
-    pub max_line: usize,
-    /// Longest payload that the way up takes, in bytes.
-    pub max_payload: usize,
-}
 
 /// Which protocol a door speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,11 @@
 //! What both doors ask before a message is taken or a filter is granted: the same questions, the same refusals.
 
-use super::Door;
-use super::rights::{Caller, Rights, Use};
+use super::door::Door;
+use super::rights::{Caller, Use};
 use crate::batch::{alone_len, fits};
 use crate::outbox::{self, AcceptError, Accepting, ListenerId, PRIORITY_MAX};
 use crate::router::{ANNOUNCED, FILTERS_PER_PROGRAM, HELD_BYTES_PER_USER, Hears, NotSubscribed, Outgoing, TEXTS};
 use airgate_proto::{Code, Message, Publish, Refusal};
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest payload between programs of this host, in bytes: as text it must still fit into a line at the JSON door.
@@ -32,11 +31,6 @@ fn refuse<T>(code: Code, message: impl Into<String>, hint: &str) -> Result<T, Re
 }
 
 impl Door {
-    /// The rights as they are now.
-    pub(super) fn rights(&self) -> Arc<Rights> {
-        Arc::clone(&self.rights.borrow())
-    }
-
     /// Counts one message of the caller.
     ///
     /// # Errors

@@ -81,7 +81,7 @@ impl<S: Subscriber> Layer<S> for Recent {
         }
         let text = Text::of(event);
         let mut ring = ring().lock().unwrap_or_else(PoisonError::into_inner);
-        ring.put(crate::status::unix_ms(), *metadata.level(), metadata.target(), text);
+        ring.put(crate::clock::host::unix_ms(), *metadata.level(), metadata.target(), text);
     }
 }
 

@@ -56,7 +56,7 @@ impl<S: Subscriber> Layer<S> for Warnings {
             return;
         }
         let warning = Warning {
-            unix_ms: crate::status::unix_ms(),
+            unix_ms: crate::clock::host::unix_ms(),
             is_error: *metadata.level() == Level::ERROR,
             target: metadata.target(),
             text: Text::of(event),

@@ -177,7 +177,7 @@ async fn secret_that_was_changed_in_the_console_is_registered_anew_late_once_a_d
     life.is_given("newer").await;
     assert_eq!(life.does().await.1, Does::SignsIn("newer".into()));
     life.is_accepted().await;
-    let online = |status: &crate::status::LinkStatus| status.trouble.is_none();
+    let online = |status: &super::LinkStatus| status.trouble.is_none();
     life.session.status.wait_for(online).await.unwrap();
     life.session.stop().await;
     let kept = life.config.store().entry(&key()).unwrap();

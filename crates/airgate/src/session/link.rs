@@ -1,9 +1,9 @@
 //! The link: becoming somebody, signing in, and what is told when it is up or down.
 
 use super::retry::Ending;
-use super::{Session, State, dice, number, random, trouble};
+use super::{Session, State, Trouble, dice, number, random, trouble};
+use crate::clock::host::unix_ms;
 use crate::cloud::{self, Identity};
-use crate::status::{Trouble, unix_ms};
 use air780e::Event;
 use air780e::link::Down;
 use airgate_proto::LinkState;

@@ -16,6 +16,7 @@ mod link;
 mod pace;
 pub mod retry;
 mod sending;
+mod status;
 mod thrown;
 mod trouble;
 
@@ -24,12 +25,12 @@ mod days;
 
 use crate::batch::Batches;
 use crate::budget::{LOOK_EVERY, Quota};
+use crate::clock::host::unix_ms;
 use crate::config::{Budget, Config};
 use crate::outbox::Outbox;
 use crate::router::SessionEnds;
 use crate::service::pulse::Pulse;
 use crate::service::warnings::Warning;
-use crate::status::{LinkStatus, unix_ms};
 use crate::store::Store;
 use crate::uplink::Uplink;
 use air780e::{Event, PublishError};
@@ -48,6 +49,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 pub use dialogue::Asker;
+pub use status::{LinkStatus, Trouble};
 
 /// Publications handed to the uplink: one on the line, the next ready behind it.
 const WINDOW: usize = 2;

@@ -1,6 +1,6 @@
 //! What keeps the link down, in words for a person: what is wrong, and what to do.
 
-use crate::status::Trouble;
+use super::status::Trouble;
 use crate::store::StoreError;
 use crate::uplink::{CannotSignIn, NotRegistered};
 use air780e::link::Down;
@@ -11,20 +11,16 @@ use iotcloud::{ConfigError, Refusal};
 /// The code of [`thrown_out`].
 pub(super) const IDENTITY_TAKEN: &str = "identity_taken";
 
-fn trouble(code: &str, message: String, hint: &str) -> Trouble {
-    Trouble { code: code.to_owned(), message, hint: hint.to_owned() }
-}
-
 pub(super) fn bad_identity(error: &ConfigError) -> Trouble {
-    trouble("bad_identity", format!("`{}` {}", error.field, error.message), &error.hint)
+    Trouble::new("bad_identity", format!("`{}` {}", error.field, error.message), &error.hint)
 }
 
 pub(super) fn cannot_sign_in(error: &CannotSignIn) -> Trouble {
-    trouble("cannot_sign_in", error.to_string(), "change [cloud] in the configuration and restart the daemon")
+    Trouble::new("cannot_sign_in", error.to_string(), "change [cloud] in the configuration and restart the daemon")
 }
 
 pub(super) fn refused(refusal: &Refusal) -> Trouble {
-    trouble("sign_in_refused", refusal.message.clone(), &refusal.hint)
+    Trouble::new("sign_in_refused", refusal.message.clone(), &refusal.hint)
 }
 
 /// A configured secret that was refused so often that it counts as wrong.
@@ -34,7 +30,7 @@ pub(super) fn stopped(refusal: &Refusal, times: u32) -> Trouble {
         refusal.message
     );
     let hint = format!("{}; after a change of the configuration, restart the daemon", refusal.hint);
-    trouble("sign_in_stopped", message, &hint)
+    Trouble::new("sign_in_stopped", message, &hint)
 }
 
 /// Sessions that the cloud closes one after the other.
@@ -46,33 +42,33 @@ pub(super) fn thrown_out(times: u32, device: Option<&Device>) -> Trouble {
     );
     let hint = "find the other one (a copied SD card, a second gateway, a test program) and give each its own device; in the \
                 console, the device's log says who was thrown out and from which address";
-    trouble(IDENTITY_TAKEN, message, hint)
+    Trouble::new(IDENTITY_TAKEN, message, hint)
 }
 
 pub(super) fn registration_refused(refusal: &Refusal) -> Trouble {
-    trouble("registration_refused", refusal.message.clone(), &refusal.hint)
+    Trouble::new("registration_refused", refusal.message.clone(), &refusal.hint)
 }
 
 /// Over HTTPS the cloud says why.
 pub(super) fn registration_refused_because(error: &HttpsError) -> Trouble {
-    trouble("registration_refused", error.to_string(), "")
+    Trouble::new("registration_refused", error.to_string(), "")
 }
 
 pub(super) fn registration_failed(error: &NotRegistered) -> Trouble {
     let hint = "it is tried again, by MQTT if `register_by` allows it; `airgate status` tells how the module is";
-    trouble("registration_failed", error.to_string(), hint)
+    Trouble::new("registration_failed", error.to_string(), hint)
 }
 
 pub(super) fn unanswered() -> Trouble {
     let message = "the cloud accepted the registration and sent no answer that can be used";
-    trouble("registration_unanswered", message.to_owned(), "it is tried again; the log tells whether an answer came")
+    Trouble::new("registration_unanswered", message, "it is tried again; the log tells whether an answer came")
 }
 
 pub(super) fn answers_lost() -> Trouble {
     let message = "the cloud accepted three registrations and none of its answers came: no further one is tried, since \
                    each may use up one of the five devices that share the name";
     let hint = "compare the instance with the console; `airgate credentials forget` and a restart try anew";
-    trouble("registration_stopped", message.to_owned(), hint)
+    Trouble::new("registration_stopped", message, hint)
 }
 
 pub(super) fn store(error: &StoreError) -> Trouble {
@@ -83,7 +79,7 @@ pub(super) fn store(error: &StoreError) -> Trouble {
         }
         _ => "check the disk, and that the directory belongs to the daemon's user; nothing is registered until then",
     };
-    trouble("store_unusable", error.to_string(), hint)
+    Trouble::new("store_unusable", error.to_string(), hint)
 }
 
 /// What to do about a registered credential that is refused.
@@ -114,5 +110,5 @@ pub(super) fn down(down: &Down) -> Trouble {
         Down::PortLost => ("port_lost", "check the cable and `port` under [modem]"),
         Down::Unwanted => ("unwanted", ""),
     };
-    trouble(code, down.to_string(), hint)
+    Trouble::new(code, down.to_string(), hint)
 }

@@ -2,7 +2,7 @@
 //!
 //! It comes before what ended the last session: a card that has been pulled since is the thing to know.
 
-use super::Trouble;
+use crate::session::Trouble;
 use air780e::command::network::Registration;
 use air780e::status::{Phase, Status};
 
@@ -12,7 +12,7 @@ pub(super) fn obstacle(port: &str, module: &Status) -> Option<Trouble> {
         Phase::NoPort => {
             let reason = module.port_error.as_deref().unwrap_or("it is not open yet");
             let message = format!("the serial port {port} cannot be used: {reason}");
-            return Some(trouble(
+            return Some(Trouble::new(
                 "no_port",
                 message,
                 "check the cable, `port` under [modem] and the rights: `airgate check`",
@@ -42,11 +42,7 @@ pub(super) fn obstacle(port: &str, module: &Status) -> Option<Trouble> {
         Phase::Searching => ("no_network", "no network has been found yet", "check the antenna and the coverage"),
         Phase::SettingUp | Phase::Attached | Phase::Connecting | Phase::Online => return None,
     };
-    Some(trouble(code, message.to_owned(), hint))
-}
-
-fn trouble(code: &str, message: String, hint: &str) -> Trouble {
-    Trouble { code: code.to_owned(), message, hint: hint.to_owned() }
+    Some(Trouble::new(code, message, hint))
 }
 
 #[cfg(test)]

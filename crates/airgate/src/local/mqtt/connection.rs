@@ -3,8 +3,8 @@
 use super::read;
 use super::seat::Seat;
 use super::window::{Window, name};
-use crate::local::Door;
-use crate::local::cloud::Calls;
+use crate::local::calls::Calls;
+use crate::local::door::Door;
 use crate::local::publish::{Way, not_accepted, not_subscribed, share_spent};
 use crate::local::rights::Caller;
 use crate::router::{ANNOUNCED, Account, Hears, Held, Item, Mailbox, ProgramId, SMALL_BYTES, Taken, announcement};

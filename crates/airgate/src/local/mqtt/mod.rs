@@ -11,10 +11,10 @@
 
 mod connection;
 mod read;
-mod seat;
+pub(super) mod seat;
 mod window;
 
-use super::Door;
+use super::door::Door;
 use super::rights::{Caller, Use};
 use crate::router::{Account, Hears, Held, Mailbox, Name, ProgramId, SMALL_BYTES};
 use airgate_proto::{Publish, Qos, topic};
@@ -23,7 +23,6 @@ use connection::{Connection, End};
 use read::Malformed;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{ConnAck, Connect, ConnectReturnCode, LastWill, Packet};
-pub use seat::Seats;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};

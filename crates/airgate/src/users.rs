@@ -1,6 +1,9 @@
-//! What each user has of the doors: places, visits and messages in a time.
+//! Who is connected, and what each user has of the doors: places, visits and messages in a time.
 
-use super::pace::Pace;
+mod pace;
+
+pub use pace::Pace;
+
 use crate::config::Rate;
 use crate::router::Share;
 use std::collections::{BTreeMap, HashMap};

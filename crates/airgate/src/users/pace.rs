@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// A leaky bucket that holds one rate's count: so many may come at once, then one with each share of the time.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Pace {
+pub struct Pace {
     /// When what came so far is worked off.
     busy_until: Option<Instant>,
 }
@@ -15,7 +15,7 @@ impl Pace {
     ///
     /// # Errors
     /// After how long it would be within the rate; it is not counted.
-    pub(super) fn count(&mut self, now: Instant, rate: Rate) -> Result<(), Duration> {
+    pub fn count(&mut self, now: Instant, rate: Rate) -> Result<(), Duration> {
         let before = *self;
         match self.charge(now, rate) {
             Duration::ZERO => Ok(()),
@@ -27,7 +27,7 @@ impl Pace {
     }
 
     /// Counts one that cannot be refused; tells after how long it is within the rate.
-    pub(super) fn charge(&mut self, now: Instant, rate: Rate) -> Duration {
+    pub fn charge(&mut self, now: Instant, rate: Rate) -> Duration {
         let share = rate.per / rate.count.max(1);
         let until = self.busy_until.map_or(now, |until| until.max(now)) + share;
         self.busy_until = Some(until);
