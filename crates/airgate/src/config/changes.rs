@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::effective::{Entry, entries};
-use super::schema::is_live;
+use super::keys::is_live;
 use super::{Config, Who};
 
 /// One key that differs.

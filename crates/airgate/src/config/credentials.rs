@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::Secret;
 use super::error::{Code, ConfigError, Place};
-use super::load::open_to_others;
+use super::findings::Findings;
 use super::source::read_secret;
-use super::walk::Findings;
 
 /// The directory in which systemd puts what `LoadCredential=` names.
 ///
@@ -60,7 +59,7 @@ impl Credentials {
             let secret = match read_secret(path) {
                 Ok((text, open)) => {
                     if open {
-                        open_to_others(findings, path);
+                        findings.open_to_others(path);
                     }
                     Secret::new(text.as_str())
                 }

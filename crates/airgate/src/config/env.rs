@@ -7,8 +7,10 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::error::{Code, ConfigError, Place};
-use super::schema::{Key, Kind, SECTIONS};
-use super::walk::{Findings, Origin, join};
+use super::findings::Findings;
+use super::keys::SECTIONS;
+use super::schema::{Key, Kind};
+use super::walk::{Origin, join};
 
 const PREFIX: &str = "AIRGATE_";
 const SEPARATOR: &str = "__";

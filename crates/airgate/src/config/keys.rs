@@ -1,8 +1,24 @@
-//! The keys of each section. Names are agreed with scripts and documentation: add, do not rename.
+//! Every key there is, section by section, as data: what reading, notices, hints and the annotated example are checked
+//! against. Names are agreed with scripts and documentation: add, do not rename.
 
 use super::schema::{Key, Kind};
 use air780e::command::mqtt::MAX_PAYLOAD;
 use iotcloud::aliyun::dialogue::LEAST_PAYLOAD;
+
+/// The sections of a file.
+pub(super) const SECTIONS: &[Key] = &[
+    Key::new("modem", Kind::Table(MODEM)),
+    Key::new("cloud", Kind::Table(CLOUD)),
+    Key::new("outbox", Kind::Table(OUTBOX)),
+    Key::new("local", Kind::Table(LOCAL)),
+    Key::new("budget", Kind::Table(BUDGET)).live(),
+    Key::new("ota", Kind::Table(OTA)),
+    Key::new("clock", Kind::Table(CLOCK)),
+    Key::new("log", Kind::Table(LOG)).live(),
+    Key::new("metrics", Kind::Table(METRICS)),
+    Key::new("route", Kind::Tables(ROUTE)).live(),
+    Key::new("app", Kind::Tables(APP)).live(),
+];
 
 const DAY: u64 = 86_400_000;
 const MIB: u64 = 1 << 20;
@@ -16,7 +32,7 @@ const BAUDS: &[i64] =
 /// Every provider whose name is recognised.
 pub(super) const PROVIDERS: &[&str] = &["aliyun", "tencent", "onenet", "huawei", "baidu", "tuya", "tlink", "mqtt"];
 
-pub(super) const MODEM: &[Key] = &[
+const MODEM: &[Key] = &[
     Key::new("port", Kind::Port),
     Key::new("baud", Kind::OneOf(BAUDS)),
     Key::new("max_baud", Kind::OneOf(BAUDS)),
@@ -75,7 +91,7 @@ pub(super) const CLOUD: &[Key] = &[
 
 const TLS: &[Key] = &[Key::new("verify", Kind::Switch), Key::new("ca_file", Kind::Path).also(&["server_cert"])];
 
-pub(super) const OUTBOX: &[Key] = &[
+const OUTBOX: &[Key] = &[
     Key::new("dir", Kind::Path),
     Key::new("max_bytes", Kind::Size(64 << 10, 1 << 40)),
     Key::new("max_messages", Kind::Number(1, 1 << 40)),
@@ -87,33 +103,33 @@ pub(super) const OUTBOX: &[Key] = &[
     Key::new("commit_window_ms", Kind::Number(0, 1_000)),
 ];
 
-pub(super) const LOCAL: &[Key] = &[
+const LOCAL: &[Key] = &[
     Key::new("socket", Kind::Path),
     Key::new("mqtt_socket", Kind::Path),
     Key::new("max_line", Kind::Size(16 << 10, MIB)),
 ];
 
-pub(super) const BUDGET: &[Key] = &[
+const BUDGET: &[Key] = &[
     Key::new("monthly_bytes", Kind::Size(1, 1 << 50)),
     Key::new("reset_day", Kind::Number(1, 31)),
     Key::new("warn_at", Kind::Fraction),
     Key::new("when_spent", Kind::Word(&["alarms_only", "stop", "warn"])),
 ];
 
-pub(super) const OTA: &[Key] = &[
+const OTA: &[Key] = &[
     Key::new("version", Kind::Text),
     Key::new("version_file", Kind::Path),
     Key::new("hook", Kind::Path).later(),
     Key::new("modules", Kind::Names),
 ];
 
-pub(super) const CLOCK: &[Key] = &[Key::new("set", Kind::Switch)];
+const CLOCK: &[Key] = &[Key::new("set", Kind::Switch)];
 
-pub(super) const LOG: &[Key] = &[Key::new("level", Kind::Word(&["error", "warn", "info", "debug", "trace"]))];
+const LOG: &[Key] = &[Key::new("level", Kind::Word(&["error", "warn", "info", "debug", "trace"]))];
 
-pub(super) const METRICS: &[Key] = &[Key::new("textfile", Kind::Path), Key::new("every", Kind::Duration(5_000, DAY))];
+const METRICS: &[Key] = &[Key::new("textfile", Kind::Path), Key::new("every", Kind::Duration(5_000, DAY))];
 
-pub(super) const ROUTE: &[Key] = &[
+const ROUTE: &[Key] = &[
     Key::new("from", Kind::Filter),
     Key::new("to", Kind::Topic),
     Key::new("qos", Kind::Number(0, 1)),
@@ -130,7 +146,7 @@ const BATCH: &[Key] = &[
     Key::new("deflate", Kind::Switch),
 ];
 
-pub(super) const APP: &[Key] = &[
+const APP: &[Key] = &[
     Key::new("user", Kind::Text),
     Key::new("group", Kind::Text),
     Key::new("publish", Kind::List(&Kind::Filter)),
@@ -139,3 +155,44 @@ pub(super) const APP: &[Key] = &[
     Key::new("rate", Kind::Rate),
     Key::new("max_queued_bytes", Kind::Size(1, 1 << 40)),
 ];
+
+/// Whether a running daemon takes a change of this key, given by its dotted name.
+pub(super) fn is_live(dotted: &str) -> bool {
+    let (section, key) = dotted.split_once(['.', '[']).unwrap_or((dotted, ""));
+    let section = SECTIONS.iter().find(|known| known.name == section);
+    section.is_some_and(|s| s.live || s.kind.keys().iter().any(|known| known.live && known.name == key))
+}
+
+/// The section that knows a name as its own, for a key that stands in the wrong one.
+pub(super) fn home(name: &str) -> Option<&'static Key> {
+    SECTIONS.iter().find(|section| section.kind.keys().iter().any(|key| key.answers_to(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::meant;
+    use super::*;
+
+    fn each_table(keys: &'static [Key], check: &mut dyn FnMut(&'static [Key])) {
+        check(keys);
+        for key in keys {
+            each_table(key.kind.keys(), check);
+        }
+    }
+
+    #[test]
+    fn no_spelling_means_two_keys() {
+        each_table(SECTIONS, &mut |keys| {
+            for spelling in keys.iter().flat_map(|key| key.aliases.iter().chain([&key.name])) {
+                assert_eq!(keys.iter().filter(|key| key.answers_to(spelling)).count(), 1, "{spelling}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_typo_finds_its_key_and_another_word_does_not() {
+        assert_eq!(meant("buad", MODEM).map(|k| k.name), Some("baud"));
+        assert_eq!(meant("max-baud", MODEM).map(|k| k.name), Some("max_baud"));
+        assert_eq!(meant("colour", MODEM).map(|k| k.name), None);
+    }
+}

@@ -8,17 +8,14 @@ use config::{Map, Value, ValueKind};
 
 use super::Config;
 use super::credentials::Credentials;
-use super::error::{Code, ConfigError, Notice, NoticeKind, Place};
+use super::error::{Code, ConfigError, Notice, Place};
+use super::findings::Findings;
 use super::merge::{Layer, merge};
 use super::source::{Source, unreadable};
 use super::validate::validate;
-use super::walk::Findings;
 
 /// The file that is read when none is named.
 pub const DEFAULT_PATH: &str = "/etc/airgate/airgate.toml";
-
-/// The annotated example: every key with its default.
-pub const EXAMPLE: &str = include_str!("../../../../etc/airgate.toml");
 
 /// A configuration and what the user should hear about it.
 #[derive(Debug, Clone)]
@@ -52,7 +49,7 @@ pub fn load(path: Option<&Path>, env: impl Iterator<Item = (String, String)>) ->
                 let secrets = findings.vault.len();
                 layers.push(Layer(findings.file(&source)));
                 if source.open_to_others && findings.vault.len() > secrets {
-                    open_to_others(&mut findings, &file);
+                    findings.open_to_others(&file);
                 }
                 files.push(file);
             }
@@ -100,14 +97,6 @@ fn weigh(layers: Vec<Layer>, findings: &mut Findings, credentials: &Credentials,
             None
         }
     }
-}
-
-pub(super) fn open_to_others(findings: &mut Findings, file: &Path) {
-    findings.notice(
-        NoticeKind::FileMode,
-        "it holds a secret and every user may read it: owner airgate, chmod 0640",
-        Some(Place::File(file.to_owned())),
-    );
 }
 
 /// Where a mistake stands among the others: by file, line and column; what has no place comes last.

@@ -1,14 +1,15 @@
 //! What the user wrote under `/etc/airgate`: read, checked, merged, weighed as a whole.
 //!
 //! The way of a configuration:
-//! 1. `source` reads each file, `walk` goes through it alone along the `schema`: unknown keys, wrong types and wrong
+//! 1. `source` reads each file, `walk` goes through it alone along the `keys`: unknown keys, wrong types and wrong
 //!    values are told with file, line, column and snippet; other systems' spellings get their agreed names.
 //! 2. `env` does the same for `AIRGATE_SECTION__KEY`.
 //! 3. `merge` lays them over each other with the `config` crate: the file, then `conf.d/*.toml` beside it in order of
 //!    name, then the environment. `[[route]]` and `[[app]]` of all files add up.
 //! 4. `validate` weighs the whole: what is missing, what contradicts.
 //!
-//! All mistakes are told at once. Secrets go around the merge (see `walk::Findings::vault`) and are never shown.
+//! All mistakes are told at once: each step adds to the `findings`. Secrets go around the merge (see `Findings::vault`) and
+//! are never shown.
 
 mod changes;
 mod cloud;
@@ -16,6 +17,8 @@ mod credentials;
 mod effective;
 mod env;
 mod error;
+mod example;
+mod findings;
 mod keys;
 mod load;
 mod merge;
@@ -29,8 +32,6 @@ mod source;
 mod tests;
 mod topic;
 mod units;
-
-pub use units::duration;
 mod validate;
 mod walk;
 
@@ -40,10 +41,12 @@ pub use cloud::{
 };
 pub use effective::Setting;
 pub use error::{ConfigError, Notice, NoticeKind, Place};
-pub use load::{DEFAULT_PATH, EXAMPLE, Loaded, load};
+pub use example::EXAMPLE;
+pub use load::{DEFAULT_PATH, Loaded, load};
 pub use model::{
     Apn, ApnAuth, ApnLogin, App, Batch, BatchForm, Budget, Clock, Config, Local, Log, Metrics, Modem, Ota, Outbox,
     Rate, Reset, Route, Version, WhenFull, WhenSpent, Who,
 };
 pub use secret::Secret;
 pub use source::blotted;
+pub use units::duration;

@@ -1,6 +1,4 @@
-//! Every key there is, as data: what reading, notices, hints and the annotated example are checked against.
-
-use super::keys;
+//! What a key is: its names, what it may hold, where it has a meaning.
 
 /// What a key may hold.
 #[derive(Debug)]
@@ -144,21 +142,6 @@ impl Key {
     }
 }
 
-/// The sections of a file.
-pub(super) const SECTIONS: &[Key] = &[
-    Key::new("modem", Kind::Table(keys::MODEM)),
-    Key::new("cloud", Kind::Table(keys::CLOUD)),
-    Key::new("outbox", Kind::Table(keys::OUTBOX)),
-    Key::new("local", Kind::Table(keys::LOCAL)),
-    Key::new("budget", Kind::Table(keys::BUDGET)).live(),
-    Key::new("ota", Kind::Table(keys::OTA)),
-    Key::new("clock", Kind::Table(keys::CLOCK)),
-    Key::new("log", Kind::Table(keys::LOG)).live(),
-    Key::new("metrics", Kind::Table(keys::METRICS)),
-    Key::new("route", Kind::Tables(keys::ROUTE)).live(),
-    Key::new("app", Kind::Tables(keys::APP)).live(),
-];
-
 /// The key that a name most likely was meant for.
 pub(super) fn meant<'k>(name: &str, keys: &'k [Key]) -> Option<&'k Key> {
     let plain = |text: &str| text.to_ascii_lowercase().replace('-', "_");
@@ -170,44 +153,4 @@ pub(super) fn meant<'k>(name: &str, keys: &'k [Key]) -> Option<&'k Key> {
     // A third of the letters wrong is a typo; more is another word.
     let tolerated = (name.chars().count() / 3).clamp(1, 3);
     keys.iter().map(|key| (distance(key), key)).filter(|(d, _)| *d <= tolerated).min_by_key(|(d, _)| *d).map(|(_, k)| k)
-}
-
-/// Whether a running daemon takes a change of this key, given by its dotted name.
-pub(super) fn is_live(dotted: &str) -> bool {
-    let (section, key) = dotted.split_once(['.', '[']).unwrap_or((dotted, ""));
-    let section = SECTIONS.iter().find(|known| known.name == section);
-    section.is_some_and(|s| s.live || s.kind.keys().iter().any(|known| known.live && known.name == key))
-}
-
-/// The section that knows a name as its own, for a key that stands in the wrong one.
-pub(super) fn home(name: &str) -> Option<&'static Key> {
-    SECTIONS.iter().find(|section| section.kind.keys().iter().any(|key| key.answers_to(name)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn each_table(keys: &'static [Key], check: &mut dyn FnMut(&'static [Key])) {
-        check(keys);
-        for key in keys {
-            each_table(key.kind.keys(), check);
-        }
-    }
-
-    #[test]
-    fn no_spelling_means_two_keys() {
-        each_table(SECTIONS, &mut |keys| {
-            for spelling in keys.iter().flat_map(|key| key.aliases.iter().chain([&key.name])) {
-                assert_eq!(keys.iter().filter(|key| key.answers_to(spelling)).count(), 1, "{spelling}");
-            }
-        });
-    }
-
-    #[test]
-    fn a_typo_finds_its_key_and_another_word_does_not() {
-        assert_eq!(meant("buad", keys::MODEM).map(|k| k.name), Some("baud"));
-        assert_eq!(meant("max-baud", keys::MODEM).map(|k| k.name), Some("max_baud"));
-        assert_eq!(meant("colour", keys::MODEM).map(|k| k.name), None);
-    }
 }

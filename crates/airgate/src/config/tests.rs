@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::EXAMPLE;
+use super::findings::Findings;
+use super::keys::SECTIONS;
 use super::merge::{Layer, merge};
-use super::schema::{Key, Kind, SECTIONS};
+use super::schema::{Key, Kind};
 use super::source::Source;
-use super::walk::Findings;
 
 /// The example with every setting in effect.
 fn uncommented() -> String {

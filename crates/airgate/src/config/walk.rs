@@ -1,4 +1,4 @@
-//! Goes through one source (a file or the environment) along the schema: finds every mistake in it with its place,
+//! Goes through one source (a file or the environment) along the keys there are: finds every mistake in it with its place,
 //! and brings what is right into one form, under the agreed names.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,10 +10,12 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Secret;
-use super::error::{Code, ConfigError, Notice, NoticeKind, Place};
-use super::load::EXAMPLE;
+use super::error::{Code, ConfigError, NoticeKind, Place};
+use super::example::as_in_the_example;
+use super::findings::Findings;
+use super::keys::{SECTIONS, home};
 use super::scalar::{self, Fault};
-use super::schema::{Key, Kind, SECTIONS, home, meant};
+use super::schema::{Key, Kind, meant};
 use super::source::Source;
 
 /// Where the values of a walk come from.
@@ -40,33 +42,7 @@ impl Origin<'_> {
     }
 }
 
-/// What has been found in all sources so far.
-#[derive(Default)]
-pub(super) struct Findings {
-    /// The main file, where what is missing belongs.
-    pub(super) main: Option<PathBuf>,
-    pub(super) errors: Vec<ConfigError>,
-    pub(super) notices: Vec<Notice>,
-    /// Secrets stay out of the trees that are merged (those are copied, printed and never wiped): a tree holds the
-    /// index of the secret in here.
-    pub(super) vault: Vec<Secret>,
-    /// Where each value stands, by its dotted name; a later source overwrites.
-    pub(super) places: BTreeMap<String, Place>,
-    /// Keys that were given, but wrongly: nobody need be told that they are missing.
-    pub(super) damaged: BTreeSet<String>,
-    /// `[[route]]` and `[[app]]` of all files, in order: a drop-in adds to them and replaces none.
-    pub(super) rows: BTreeMap<&'static str, Vec<Value>>,
-}
-
 impl Findings {
-    pub(super) fn error(&mut self, error: ConfigError) {
-        self.errors.push(error);
-    }
-
-    pub(super) fn notice(&mut self, kind: NoticeKind, what: impl Into<String>, place: Option<Place>) {
-        self.notices.push(Notice { kind, what: what.into(), place });
-    }
-
     /// Reads one file's text. A file with a mistake in its syntax is told and taken no further.
     pub(super) fn file(&mut self, source: &Source) -> Map<String, Value> {
         let (table, faults) = DeTable::parse_recoverable(&source.text);
@@ -171,12 +147,6 @@ impl Findings {
         }
     }
 
-    /// Puts a secret aside and gives its index.
-    pub(super) fn keep(&mut self, secret: Secret) -> u64 {
-        self.vault.push(secret);
-        self.vault.len() as u64 - 1
-    }
-
     fn add_rows<'v>(
         &mut self,
         origin: Origin<'_>,
@@ -269,29 +239,6 @@ fn syntax_hint(message: &str) -> &'static str {
     ];
     let hint = HINTS.iter().find(|(part, _)| message.contains(part)).map(|(_, hint)| *hint);
     hint.unwrap_or("text and paths stand in quotes, numbers have no leading zero, each key stands once")
-}
-
-/// What to write, as the annotated example does.
-fn as_in_the_example(path: &str) -> String {
-    let shown = example_of(path).map(|line| format!("write it as in {line}; ")).unwrap_or_default();
-    format!("{shown}`airgate config example` explains every key")
-}
-
-/// The line of the annotated example that sets a key, or the table that it is in.
-fn example_of(path: &str) -> Option<&'static str> {
-    let (section, key) = path.split_once('.')?;
-    let section = section.split('[').next()?;
-    let key = key.split('.').next()?;
-    let mut inside = "";
-    for line in EXAMPLE.lines() {
-        let line = line.strip_prefix('#').unwrap_or(line);
-        if let Some(heading) = line.strip_prefix('[') {
-            inside = heading.trim_matches(['[', ']']);
-        } else if inside == section && line.strip_prefix(key).is_some_and(|rest| rest.starts_with(" = ")) {
-            return Some(line);
-        }
-    }
-    None
 }
 
 /// `[modem.apn]`, `[[route]]`.

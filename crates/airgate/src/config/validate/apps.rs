@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::super::findings::Findings;
 use super::super::model::{App, Batch, BatchForm, Rate, Route, Who};
 use super::super::raw;
-use super::super::walk::Findings;
 
 pub(super) fn routes(raw: Vec<raw::Route>, findings: &mut Findings) -> Vec<Route> {
     raw.into_iter().enumerate().filter_map(|(number, raw)| route(raw, &format!("route[{number}]"), findings)).collect()

@@ -6,9 +6,9 @@ use super::super::cloud::{
 };
 use super::super::credentials::Credentials;
 use super::super::error::{Code, ConfigError, NoticeKind};
+use super::super::findings::Findings;
 use super::super::model::Rate;
 use super::super::raw;
-use super::super::walk::Findings;
 use super::super::{Secret, keys};
 use std::time::Duration;
 

@@ -4,14 +4,12 @@ mod apps;
 mod cloud;
 mod modem;
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::credentials::Credentials;
-use super::error::{Code, ConfigError, Place};
+use super::findings::Findings;
 use super::model::{Budget, Clock, Config, Local, Log, Metrics, Ota, Outbox, Version, WhenFull, WhenSpent};
 use super::raw::{self, Raw};
-use super::walk::Findings;
 
 /// The longest path of a Unix socket in bytes: `sun_path` is 108 with its end mark.
 ///
@@ -49,42 +47,6 @@ pub(super) fn validate(raw: Raw, findings: &mut Findings, credentials: &Credenti
         apps,
         store_key: credentials.store_key(findings),
     })
-}
-
-impl Findings {
-    /// Where a key stands, if it was given.
-    fn place(&self, path: &str) -> Option<Place> {
-        self.places.get(path).cloned()
-    }
-
-    fn contradiction(&mut self, path: &str, what: impl Into<String>, hint: &str) {
-        let error = ConfigError::new(Code::Contradiction, what).at(self.place(path)).hinted(hint);
-        self.error(error);
-    }
-
-    fn bad_value(&mut self, path: &str, what: impl Into<String>, hint: &str) {
-        let error = ConfigError::new(Code::BadValue, what).at(self.place(path)).hinted(hint);
-        self.error(error);
-    }
-
-    /// Tells that `path` is missing, unless it was given wrongly, which has been told; the place is that of its table.
-    fn missing(&mut self, path: &str, hint: &str) {
-        let told =
-            self.damaged.contains(path) || self.damaged.iter().any(|damaged| path.starts_with(&format!("{damaged}.")));
-        if !told {
-            let table = path.rsplit_once('.').and_then(|(table, _)| self.place(table));
-            let table = table.or_else(|| self.main.clone().map(Place::File));
-            self.error(ConfigError::new(Code::Missing, format!("`{path}` is missing")).at(table).hinted(hint));
-        }
-    }
-
-    /// The value of a key that must be there.
-    fn required<T>(&mut self, value: Option<T>, path: &str, hint: &str) -> Option<T> {
-        if value.is_none() {
-            self.missing(path, hint);
-        }
-        value
-    }
 }
 
 fn outbox(raw: raw::Outbox) -> Outbox {
@@ -170,9 +132,4 @@ fn metrics(raw: raw::Metrics, findings: &mut Findings) -> Option<Metrics> {
 
 fn log(raw: raw::Log) -> Log {
     raw.level.and_then(|level| level.parse().ok()).map_or_else(Log::default, |level| Log { level })
-}
-
-/// Whether a path starts at the root.
-fn is_absolute(text: &str) -> bool {
-    Path::new(text).is_absolute()
 }

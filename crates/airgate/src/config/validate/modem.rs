@@ -1,12 +1,12 @@
 //! Weighs `[modem]`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::super::Secret;
+use super::super::findings::Findings;
 use super::super::model::{Apn, ApnAuth, ApnLogin, Modem, Reset};
 use super::super::raw;
-use super::super::walk::Findings;
-use super::is_absolute;
 
 /// How long a reset line is held when nothing is said. The module restarts when its RESET pin is low for some hundred
 /// milliseconds; more harms nothing.
@@ -87,7 +87,7 @@ fn reset(raw: raw::Reset, findings: &mut Findings) -> Option<Reset> {
                 }
             }
             match command.split_first() {
-                Some((program, arguments)) if is_absolute(program) => {
+                Some((program, arguments)) if Path::new(program).is_absolute() => {
                     Some(Reset::Command { program: program.into(), arguments: arguments.to_vec() })
                 }
                 _ => {
