@@ -174,8 +174,13 @@ fn on_a_disk_that_is_read_only_at_the_start_what_waits_is_sent_and_what_is_new_i
 
 #[test]
 fn a_small_disk_refuses_what_is_new_when_it_is_full_and_takes_it_again_when_what_waits_is_sent() {
-    // Full to the last block, and with something left for others.
-    for outbox in ["min_free = 0", "min_free = \"64 KiB\""] {
+    // Full to the last block, and with something left for others; with and without room for a file ahead.
+    for outbox in [
+        "min_free = 0",
+        "min_free = \"64 KiB\"",
+        "min_free = 0\nsegment_bytes = \"32 KiB\"",
+        "min_free = \"64 KiB\"\nsegment_bytes = \"32 KiB\"",
+    ] {
         let mut house = House::unstarted(Setup { outbox, ..Setup::default() });
         house.kill_modem();
         let path = house.path("outbox");
@@ -195,6 +200,44 @@ fn a_small_disk_refuses_what_is_new_when_it_is_full_and_takes_it_again_when_what
         eventually("it is well", || (disk(&mut door) == "\"ok\"").then_some(()));
         house.all_arrive("user/update", &["room".to_owned()]);
     }
+}
+
+/// The lengths of the outbox's files of messages.
+fn lengths(house: &House) -> Vec<u64> {
+    let files = std::fs::read_dir(house.path("outbox")).unwrap().map(Result::unwrap);
+    let segments = files.filter(|file| file.path().extension().is_some_and(|kind| kind == "seg"));
+    segments.map(|file| file.metadata().unwrap().len()).collect()
+}
+
+#[test]
+fn where_a_file_system_takes_no_room_ahead_the_files_grow_and_either_way_goes_on_with_the_other() {
+    let refusing =
+        "strace -D -f -qq -o /dev/null --seccomp-bpf -e trace=fallocate -e inject=fallocate:error=EOPNOTSUPP";
+    let refusing: Vec<&str> = refusing.split(' ').collect();
+    if !Command::new("strace").args(&refusing[1..]).arg("true").status().is_ok_and(|status| status.success()) {
+        println!("left out: there is no strace that may look into other processes");
+        return;
+    }
+    let mut house = House::unstarted(Setup { log: "debug", ..Setup::default() });
+    house.kill_modem();
+    house.start_daemon_under(&refusing);
+    let mut door = Door::open(&house.socket());
+    door.publish("user/update", "grown");
+    assert!(lengths(&house) < vec![4096], "{:?}", lengths(&house));
+    assert_eq!(disk(&mut door), "\"ok\"");
+    assert_eq!(house.log().matches("takes room as it is written").count(), 1, "{}", house.log());
+    house.kill_daemon();
+    house.start_daemon();
+    Door::open(&house.socket()).publish("user/update", "ahead");
+    assert_eq!(lengths(&house), [4 << 20]);
+    house.kill_daemon();
+    house.start_daemon_under(&refusing);
+    Door::open(&house.socket()).publish("user/update", "in what was ahead");
+    assert!(house.terminate_daemon());
+    assert!(lengths(&house) < vec![4096], "{:?}", lengths(&house));
+    house.start_modem();
+    house.start_daemon();
+    house.all_arrive("user/update", &["grown", "ahead", "in what was ahead"].map(str::to_owned));
 }
 
 /// Does something to the system calls of the daemon's thread that writes, until it is dropped.
@@ -242,7 +285,7 @@ impl Drop for Tampered {
 fn a_disk_that_begins_to_fail_is_told_and_used_again_when_it_is_well() {
     let house = House::new();
     let mut door = house.program();
-    for (fault, words) in [("fdatasync:error=EIO", "Input/output error"), ("write:error=EROFS", "Read-only")] {
+    for (fault, words) in [("fdatasync:error=EIO", "Input/output error"), ("pwrite64:error=EROFS", "Read-only")] {
         door.publish("user/update", "well");
         let Some(tampered) = Tampered::with(&house, fault) else { return };
         let refused = publish(&mut door, "user/update", "not now");

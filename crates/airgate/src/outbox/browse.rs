@@ -137,7 +137,7 @@ impl Files for ReadOnly {
     fn create(&self, _: &Path) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(Untouched))
     }
-    fn append(&self, _: &Path) -> io::Result<Box<dyn SegmentFile>> {
+    fn append(&self, _: &Path, _: u64) -> io::Result<Box<dyn SegmentFile>> {
         Ok(Box::new(Untouched))
     }
     fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
@@ -167,6 +167,9 @@ struct Untouched;
 
 impl SegmentFile for Untouched {
     fn append(&mut self, _: &[u8]) -> io::Result<()> {
+        Ok(())
+    }
+    fn allocate(&mut self, _: u64) -> io::Result<()> {
         Ok(())
     }
     fn sync(&mut self) -> io::Result<()> {

@@ -123,6 +123,7 @@ impl Writer {
         };
         self.commit(Vec::new(), None);
         self.tidy();
+        self.log.give_back();
         self.anchored = None;
         self.keep_time();
         self.lock = None;
@@ -287,6 +288,9 @@ impl Writer {
             let synced = self.log.files.sync_dir(&self.log.dir);
             self.told("a finished segment cannot be deleted", synced);
         }
+        if !matches!(self.shared.status.borrow().disk, DiskHealth::Ok) {
+            self.log.give_back();
+        }
         self.compact();
         self.empty_newest();
     }
@@ -299,8 +303,11 @@ impl Writer {
             return;
         }
         self.space = Space { asked: Some(Instant::now()), written: 0 };
-        // One that does not say is not full.
-        let free = self.log.files.free(&self.log.dir).unwrap_or(u64::MAX);
+        let mut free = self.free();
+        // What was taken ahead must not be why something is refused. [outbox-21]
+        if free < min_free && self.log.give_back() {
+            free = self.free();
+        }
         self.shared.with(|state, _| {
             state.free = free;
             match state.disk {
@@ -310,6 +317,11 @@ impl Writer {
                 _ => {}
             }
         });
+    }
+
+    /// One that does not say is not full.
+    fn free(&self) -> u64 {
+        self.log.files.free(&self.log.dir).unwrap_or(u64::MAX)
     }
 
     /// Keeps the time: at the start, once the host's clock is known to be right, and at the end.

@@ -5,14 +5,16 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use rustix::fs::FallocateFlags;
+
 /// What the outbox asks of a file system.
 pub(super) trait Files: Send + Sync {
     /// The names of the files in a directory; names that are not UTF-8 are none of ours and left out.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Creates a segment that must not exist.
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
-    /// Opens a segment to append to it.
-    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>>;
+    /// Opens a segment to go on with it from `end` on.
+    fn append(&self, path: &Path, end: u64) -> io::Result<Box<dyn SegmentFile>>;
     /// The first `limit` bytes of a file, in the place of what `into` held: one buffer serves for a whole log.
     fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()>;
     /// Exactly `len` bytes from `offset` on.
@@ -29,13 +31,15 @@ pub(super) trait Files: Send + Sync {
     fn free(&self, dir: &Path) -> io::Result<u64>;
 }
 
-/// A segment that is being written.
+/// A segment that is being written. Its end is where the last append ended; the file may be longer.
 pub(super) trait SegmentFile: Send {
     /// Writes all of it at the end.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Takes room up to this length: the file is that long, with zeros behind its end. One that fails takes none.
+    fn allocate(&mut self, len: u64) -> io::Result<()>;
     /// `fdatasync`: content and length are durable after it.
     fn sync(&mut self) -> io::Result<()>;
-    /// Cuts the file.
+    /// Cuts the file. This is its end.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
 }
 
@@ -50,12 +54,13 @@ impl Files for RealFiles {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Box::new(RealSegment(file)))
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        Ok(Box::new(RealSegment { file, end: 0 }))
     }
 
-    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(Box::new(RealSegment(OpenOptions::new().append(true).open(path)?)))
+    fn append(&self, path: &Path, end: u64) -> io::Result<Box<dyn SegmentFile>> {
+        let file = OpenOptions::new().write(true).open(path)?;
+        Ok(Box::new(RealSegment { file, end }))
     }
 
     fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
@@ -100,19 +105,35 @@ impl Files for RealFiles {
     }
 }
 
-struct RealSegment(File);
+struct RealSegment {
+    file: File,
+    end: u64,
+}
 
 impl SegmentFile for RealSegment {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        self.file.write_all_at(bytes, self.end)?;
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn allocate(&mut self, len: u64) -> io::Result<()> {
+        let taken = rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len);
+        if taken.is_err() {
+            // A disk that becomes full on the way may have given a part.
+            self.file.set_len(self.end)?;
+        }
+        Ok(taken?)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
+        self.file.set_len(len)?;
+        self.end = len;
+        Ok(())
     }
 }
 

@@ -18,6 +18,27 @@ pub(super) struct Active {
     pub(super) file: Box<dyn SegmentFile>,
     /// Bytes that are durable or jotted down; 0 while not even its head is.
     pub(super) len: u32,
+    pub(super) room: Room,
+}
+
+/// How the segment that is being written gets its room. [outbox-21]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It was not asked for yet.
+    Unasked,
+    /// The file has the length of a segment already, with zeros behind what was written.
+    Ahead,
+    /// The file grows with what is written.
+    AsWritten,
+}
+
+impl Active {
+    /// Ends the file where what was written ends.
+    fn cut(&mut self) -> io::Result<()> {
+        self.file.truncate(u64::from(self.len))?;
+        self.room = Room::AsWritten;
+        Ok(())
+    }
 }
 
 /// Where a group was written.
@@ -37,11 +58,13 @@ pub(super) struct Log {
     pub(super) active: Option<Active>,
     pub(super) next_number: u32,
     pub(super) segment_bytes: usize,
+    /// What is to stay free on the disk, in bytes.
+    pub(super) min_free: u64,
     /// Gives each new segment its salt.
     pub(super) salt: fn() -> u32,
     /// Something was jotted down since the last fsync.
     pub(super) unsynced: bool,
-    /// The length of each segment's file, as far as it is known.
+    /// What each segment's file holds, in bytes, as far as it is known.
     pub(super) sizes: BTreeMap<u32, u32>,
 }
 
@@ -63,6 +86,7 @@ impl Log {
             spans.push(append(record, &active, &mut buffer)?);
         }
         let len = end(&active, &buffer)?;
+        self.take_room(&mut active);
         if let Err(error) = active.file.append(&buffer) {
             self.step_back(active, true);
             return Err(error);
@@ -120,17 +144,45 @@ impl Log {
         let Some(active) = self.active.as_mut().filter(|active| active.len > WORTH_EMPTYING) else { return Ok(false) };
         let head = u32::try_from(HEAD_LEN).unwrap_or(u32::MAX);
         active.file.truncate(u64::from(head))?;
-        active.len = head;
+        (active.len, active.room) = (head, Room::AsWritten);
         self.sizes.insert(active.head.number, head);
         Ok(true)
     }
 
-    fn grown(&mut self, active: Active, len: u32) {
-        self.sizes.insert(active.head.number, len);
-        self.active = Some(Active { len, ..active });
+    /// Gives back the room that was taken ahead. False when there was none.
+    pub(super) fn give_back(&mut self) -> bool {
+        let ahead = self.active.as_mut().filter(|active| active.room == Room::Ahead);
+        ahead.is_some_and(|active| active.cut().is_ok())
     }
 
-    /// What all files take, in bytes.
+    fn grown(&mut self, active: Active, len: u32) {
+        self.sizes.insert(active.head.number, len);
+        let finished = self.active.replace(Active { len, ..active });
+        if let Some(mut finished) = finished.filter(|finished| finished.room == Room::Ahead) {
+            // If that fails, or the power goes before it is durable, the next start cuts it.
+            let _ = finished.cut();
+        }
+    }
+
+    /// Takes room for the whole segment, once: an fsync need not make a new length durable then, which costs a file system
+    /// with a journal several times what the records do. One that cannot, or has little left, gives room as it is written.
+    fn take_room(&self, active: &mut Active) {
+        if active.room != Room::Unasked {
+            return;
+        }
+        active.room = Room::AsWritten;
+        let len = self.segment_bytes as u64;
+        let plenty = self.min_free.saturating_add(2 * len);
+        if !self.files.free(&self.dir).is_ok_and(|free| free >= plenty) {
+            return;
+        }
+        match active.file.allocate(len) {
+            Ok(()) => active.room = Room::Ahead,
+            Err(error) => tracing::debug!(%error, "the outbox takes room as it is written, not ahead"),
+        }
+    }
+
+    /// What all files hold, in bytes.
     pub(super) fn bytes(&self) -> u64 {
         self.sizes.values().map(|size| u64::from(*size)).sum()
     }
@@ -150,13 +202,13 @@ impl Log {
         let number = self.next_number;
         self.next_number = number.checked_add(1).ok_or_else(|| io::Error::other("segment numbers are used up"))?;
         let file = self.files.create(&self.dir.join(file_name(number)))?;
-        Ok(Active { head: Head { number, salt: (self.salt)(), version: VERSION }, file, len: 0 })
+        Ok(Active { head: Head { number, salt: (self.salt)(), version: VERSION }, file, len: 0, room: Room::Unasked })
     }
 
     /// A group failed. What it left is cut away. After a failed fsync nobody knows what the kernel still holds of the
     /// file, and the next fsync would succeed without writing it: such a file is not written again.
     fn step_back(&mut self, mut active: Active, again: bool) {
-        let cut = active.file.truncate(u64::from(active.len));
+        let cut = active.cut();
         if active.len == 0 {
             // The index has never heard of it. If it cannot be removed either, the next start reads an empty segment.
             let _ = self.files.remove(&self.dir.join(file_name(active.head.number)));

@@ -147,6 +147,7 @@ impl Outbox {
             active: found.active,
             next_number: found.next_number,
             segment_bytes: options.segment_bytes,
+            min_free: options.min_free,
             salt: recover::salt,
             unsynced: false,
             sizes: found.sizes,

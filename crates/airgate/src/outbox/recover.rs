@@ -9,10 +9,10 @@ use super::clock::{Anchor, Steady};
 use super::errors::OpenError;
 use super::files::Files;
 use super::index::Index;
-use super::log::Active;
+use super::log::{Active, Room};
 use super::options::Options;
 use super::record::Record;
-use super::segment::{self, Head, HeadFault, VERSION, file_name, is_unfinished, number_of};
+use super::segment::{self, Head, HeadFault, VERSION, Walk, file_name, is_unfinished, number_of};
 
 /// No segment that this program wrote is longer: the largest segment and one group.
 const FILE_MAX: u64 = 160 << 20;
@@ -99,7 +99,7 @@ impl Recovered {
         match Head::decode(bytes) {
             Ok(head) => self.load_records(files, &path, Head { number, ..head }, bytes, last),
             Err(HeadFault::Unborn) => {
-                self.opened.cut_bytes += bytes.len() as u64;
+                self.opened.cut_bytes += segment::written_len(bytes) as u64;
                 self.changed("remove", &path, files.remove(&path)).map(drop)
             }
             Err(HeadFault::Damaged) => {
@@ -129,16 +129,22 @@ impl Recovered {
             contradictions += u64::from(!self.index.load(head.number, offset, len, &record));
         });
         self.opened.corrupt_records += walk.corrupt + contradictions;
-        let torn = (bytes.len() - walk.good_end) as u64;
-        let size = if last { walk.good_end } else { bytes.len() };
+        let torn = (walk.end - walk.good_end) as u64;
+        let ahead = bytes.len() > walk.end;
+        let size = if last { walk.good_end } else { walk.end };
         self.sizes.insert(head.number, u32::try_from(size).unwrap_or(u32::MAX));
         if !last {
             // A segment that is not the last was whole once, or was given up when its disk failed: count, and leave it.
             self.opened.corrupt_records += u64::from(torn > 0);
+            if ahead {
+                // The power went before its cut was durable. One that stays longer is recognised again.
+                let end = walk.end as u64;
+                let _ = files.append(path, end).and_then(|mut file| file.truncate(end));
+            }
             return Ok(());
         }
         self.opened.cut_bytes += torn;
-        let active = reopen(files, path, head, walk.good_end, torn);
+        let active = reopen(files, path, head, &walk, ahead);
         self.active = self.changed("cut", path, active)?.flatten();
         Ok(())
     }
@@ -158,16 +164,18 @@ impl Recovered {
 }
 
 /// Makes the last segment ready to go on; `None` when it had better be left alone.
-fn reopen(files: &dyn Files, path: &Path, head: Head, good_end: usize, torn: u64) -> io::Result<Option<Active>> {
-    let Ok(len) = u32::try_from(good_end) else { return Ok(None) };
+fn reopen(files: &dyn Files, path: &Path, head: Head, walk: &Walk, ahead: bool) -> io::Result<Option<Active>> {
+    let Ok(len) = u32::try_from(walk.good_end) else { return Ok(None) };
 
-    let mut file = files.append(path)?;
-    if torn > 0 {
+    let mut file = files.append(path, u64::from(len))?;
+    let torn = walk.end > walk.good_end;
+    if torn {
         file.truncate(u64::from(len))?;
         file.sync()?;
     }
+    let room = if ahead && !torn { Room::Ahead } else { Room::Unasked };
     // One of an older format is not gone on with: who wrote it can still read it.
-    Ok((head.version == VERSION).then_some(Active { head, file, len }))
+    Ok((head.version == VERSION).then_some(Active { head, file, len, room }))
 }
 
 /// A number that nobody can foresee: a record written into a payload must not pass for one of ours.

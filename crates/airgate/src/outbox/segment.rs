@@ -101,23 +101,26 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 pub(super) struct Walk {
     /// Damaged places with good records behind them.
     pub(super) corrupt: u64,
-    /// Where the last good record ends. What lies behind it is torn.
+    /// Where the last good record ends.
     pub(super) good_end: usize,
+    /// Where all ends that was written. What lies between both is torn; what lies behind it is room that was taken ahead.
+    pub(super) end: usize,
 }
 
 /// Hands every good record of a segment to `each`, with its offset and length.
 pub(super) fn walk<'a>(file: &'a [u8], salt: u32, mut each: impl FnMut(u32, u32, Record<'a>)) -> Walk {
-    let mut found = Walk { corrupt: 0, good_end: HEAD_LEN.min(file.len()) };
-    let mut at = found.good_end;
+    let written = written_len(file);
+    let (mut corrupt, mut good_end) = (0, HEAD_LEN.min(file.len()));
+    let mut at = good_end;
     // Damage counts as such only when a good record follows; else it is the torn tail.
     let mut doubtful = 0;
-    while at < file.len() {
+    while at < written {
         match decode_at(file, salt, at) {
             Ok((offset, record, len)) => {
                 each(offset, u32::try_from(len).unwrap_or(u32::MAX), record);
                 at += len;
-                found = Walk { corrupt: found.corrupt + doubtful, good_end: at };
-                doubtful = 0;
+                corrupt += std::mem::take(&mut doubtful);
+                good_end = at;
             }
             Err(Fault::Body { len }) => {
                 doubtful += 1;
@@ -125,12 +128,18 @@ pub(super) fn walk<'a>(file: &'a [u8], salt: u32, mut each: impl FnMut(u32, u32,
             }
             Err(Fault::Header) => {
                 doubtful += 1;
-                let Some(next) = next_good(file, salt, at + 1) else { break };
+                let Some(next) = next_good(file, written, salt, at + 1) else { break };
                 at = next;
             }
         }
     }
-    found
+    Walk { corrupt, good_end, end: written.max(good_end) }
+}
+
+/// The length of a file without the zeros at its end: what was not written yet reads as zeros. The last record may end
+/// with zeros of its own.
+pub(super) fn written_len(file: &[u8]) -> usize {
+    file.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
 fn decode_at(file: &[u8], salt: u32, at: usize) -> Result<(u32, Record<'_>, usize), Fault> {
@@ -139,10 +148,10 @@ fn decode_at(file: &[u8], salt: u32, at: usize) -> Result<(u32, Record<'_>, usiz
     record::decode(bytes, salt, offset).map(|(record, len)| (offset, record, len))
 }
 
-fn next_good(file: &[u8], salt: u32, from: usize) -> Option<usize> {
+fn next_good(file: &[u8], written: usize, salt: u32, from: usize) -> Option<usize> {
     let mut at = from;
     loop {
-        at += record::find_marker(file.get(at..)?)?;
+        at += record::find_marker(file.get(at..written)?)?;
         if decode_at(file, salt, at).is_ok() {
             return Some(at);
         }

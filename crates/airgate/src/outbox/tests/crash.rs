@@ -1,7 +1,7 @@
 //! What survives a crash, a restart and damage.
 
-use super::{copy, drain, message, options, put};
-use crate::outbox::segment::{HEAD_LEN, file_name};
+use super::{copy, drain, message, options, put, written};
+use crate::outbox::segment::{HEAD_LEN, file_name, written_len};
 use crate::outbox::{Message, OpenError, Options, Outbox};
 
 #[tokio::test]
@@ -34,42 +34,48 @@ async fn in_flight_at_the_crash_is_queued_again_in_its_old_place() {
     assert_eq!(drain(&again).await, ["a", "b", "c"]);
 }
 
+/// Behind what was written: nothing, or room that was taken ahead.
+const TAILS: [usize; 2] = [0, 10_000];
+
 #[tokio::test]
 async fn torn_tail_at_every_byte_recovers_all_earlier_messages() {
-    // [outbox-9]
+    // [outbox-9] [outbox-21]
     let dir = tempfile::tempdir().unwrap();
     let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
     let path = dir.path().join(file_name(1));
     put(&outbox, "first").await;
-    let before = std::fs::metadata(&path).unwrap().len();
+    let before = written(&path).len();
     put(&outbox, "last").await;
     outbox.close().await;
     let whole = std::fs::read(&path).unwrap();
-    for cut in before..whole.len() as u64 {
+    for (cut, tail) in (before..whole.len()).flat_map(|cut| TAILS.map(|tail| (cut, tail))) {
         let torn = tempfile::tempdir().unwrap();
-        std::fs::write(torn.path().join(file_name(1)), &whole[..cut as usize]).unwrap();
+        std::fs::write(torn.path().join(file_name(1)), [&whole[..cut], &vec![0; tail]].concat()).unwrap();
         let (again, opened) = Outbox::open(options(torn.path())).unwrap();
-        assert_eq!((opened.queued, opened.cut_bytes, opened.corrupt_records), (1, cut - before, 0), "cut at {cut}");
-        assert_eq!(drain(&again).await, ["first"]);
+        let left = written_len(&whole[..cut]).max(before) - before;
+        assert_eq!((opened.queued, opened.cut_bytes, opened.corrupt_records), (1, left as u64, 0), "cut at {cut}");
+        put(&again, "next").await;
+        assert_eq!(drain(&again).await, ["first", "next"], "cut at {cut}");
     }
 }
 
 #[tokio::test]
 async fn flipped_byte_anywhere_loses_just_that_record_and_counts_it() {
-    // [outbox-9]
+    // [outbox-9] [outbox-21]
     let dir = tempfile::tempdir().unwrap();
     let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
     let path = dir.path().join(file_name(1));
     put(&outbox, "first").await;
-    let from = std::fs::metadata(&path).unwrap().len() as usize;
+    let from = written(&path).len();
     put(&outbox, "middle").await;
-    let to = std::fs::metadata(&path).unwrap().len() as usize;
+    let to = written(&path).len();
     put(&outbox, "last").await;
     outbox.close().await;
     let whole = std::fs::read(&path).unwrap();
-    for at in (0..HEAD_LEN).chain(from..to) {
+    assert!(HEAD_LEN < from && from < to && to < whole.len());
+    for (at, tail) in (0..HEAD_LEN).chain(from..to).flat_map(|at| TAILS.map(|tail| (at, tail))) {
         let bad = tempfile::tempdir().unwrap();
-        let mut bytes = whole.clone();
+        let mut bytes = [&whole[..], &vec![0; tail]].concat();
         bytes[at] ^= 0x40;
         std::fs::write(bad.path().join(file_name(1)), &bytes).unwrap();
         let (again, opened) = Outbox::open(options(bad.path())).unwrap();

@@ -5,17 +5,21 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
+use super::ahead::lengths;
 use super::{drain, message, options, put};
 use crate::outbox::files::{Files, RealFiles, SegmentFile};
 use crate::outbox::segment::file_name;
 use crate::outbox::{AcceptError, DiskHealth, Message, Outbox, Qos};
 
 #[derive(Default)]
-struct Faults {
+pub(super) struct Faults {
     no_space: AtomicBool,
     no_sync: AtomicBool,
-    read_only: AtomicBool,
-    free: AtomicU64,
+    pub(super) read_only: AtomicBool,
+    pub(super) free: AtomicU64,
+    /// The disk's length, of which the files take what they are long; 0: `free` is what it has left.
+    pub(super) size: AtomicU64,
+    pub(super) no_allocation: AtomicBool,
     gate: Mutex<bool>,
     opened: Condvar,
     waiting: tokio::sync::Notify,
@@ -33,7 +37,7 @@ impl Faults {
 }
 
 #[derive(Clone, Default)]
-struct Faulty(Arc<Faults>);
+pub(super) struct Faulty(pub(super) Arc<Faults>);
 
 struct FaultySegment(Box<dyn SegmentFile>, Arc<Faults>);
 
@@ -45,6 +49,9 @@ impl SegmentFile for FaultySegment {
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.0.append(bytes)
+    }
+    fn allocate(&mut self, len: u64) -> io::Result<()> {
+        if self.1.no_allocation.load(SeqCst) { Err(io::ErrorKind::Unsupported.into()) } else { self.0.allocate(len) }
     }
     fn sync(&mut self) -> io::Result<()> {
         let mut held = self.1.gate.lock().unwrap();
@@ -67,9 +74,9 @@ impl Files for Faulty {
         self.0.may_change()?;
         Ok(Box::new(FaultySegment(RealFiles.create(path)?, Arc::clone(&self.0))))
     }
-    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
+    fn append(&self, path: &Path, end: u64) -> io::Result<Box<dyn SegmentFile>> {
         self.0.may_change()?;
-        Ok(Box::new(FaultySegment(RealFiles.append(path)?, Arc::clone(&self.0))))
+        Ok(Box::new(FaultySegment(RealFiles.append(path, end)?, Arc::clone(&self.0))))
     }
     fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
         RealFiles.read(path, limit, into)
@@ -92,8 +99,11 @@ impl Files for Faulty {
         self.0.may_change()?;
         RealFiles.replace(path, bytes)
     }
-    fn free(&self, _: &Path) -> io::Result<u64> {
-        Ok(self.0.free.load(SeqCst))
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        match self.0.size.load(SeqCst) {
+            0 => Ok(self.0.free.load(SeqCst)),
+            size => Ok(size.saturating_sub(lengths(dir).iter().sum())),
+        }
     }
 }
 

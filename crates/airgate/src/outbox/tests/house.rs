@@ -60,6 +60,7 @@ impl House {
             active: found.active,
             next_number: found.next_number,
             segment_bytes: options.segment_bytes,
+            min_free: options.min_free,
             salt: recover::salt,
             unsynced: false,
             sizes: found.sizes,

@@ -1,8 +1,9 @@
 //! A disk in memory that remembers every write, and what it holds when the power goes at any moment.
 //!
 //! Of a file, what an fsync covered is there. Later writes are there sector by sector, in any order, whole, not at all or
-//! as garbage, and the file's length is anything between. Names (created, renamed, removed) are there in the order in which they
-//! were changed, up to any point after the last fsync of the directory, as journalling file systems do it.
+//! as garbage, and where they make the file longer, its length is anything between. Names (created, renamed, removed) are
+//! there in the order in which they were changed, up to any point after the last fsync of the directory, as journalling file
+//! systems do it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -39,6 +40,7 @@ impl Dice {
 enum Op {
     Create(String),
     Append { name: String, at: usize, bytes: Vec<u8> },
+    Allocate { name: String, len: usize },
     Cut { name: String, len: usize },
     Sync(String),
     Remove(String),
@@ -53,6 +55,7 @@ type Content = BTreeMap<String, Vec<u8>>;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Trouble {
     Append,
+    Allocate,
     Sync,
 }
 
@@ -154,12 +157,13 @@ fn file_after(log: &[Op], name: &str, dice: &mut Dice) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (at, op) in log.iter().enumerate() {
         match op {
+            Op::Create(of) if of == name => bytes.clear(),
             Op::Replace(of, whole) if of == name => bytes.clone_from(whole),
             Op::Append { name: of, at: from, bytes: more } if of == name && at <= synced => {
-                bytes.truncate(*from);
-                bytes.extend(more);
+                put(&mut bytes, *from, more)
             }
             Op::Append { name: of, at: from, bytes: more } if of == name => torn(&mut bytes, *from, more, dice),
+            Op::Allocate { name: of, len } if of == name && (at <= synced || dice.half()) => lengthen(&mut bytes, *len),
             Op::Cut { name: of, len } if of == name && (at <= synced || dice.half()) => bytes.truncate(*len),
             _ => {}
         }
@@ -168,7 +172,7 @@ fn file_after(log: &[Op], name: &str, dice: &mut Dice) -> Vec<u8> {
 }
 
 fn torn(file: &mut Vec<u8>, from: usize, more: &[u8], dice: &mut Dice) {
-    let end = from + more.len();
+    let (end, before) = (from + more.len(), file.len());
     let mut at = from;
     while at < end {
         let next = (at / SECTOR + 1) * SECTOR;
@@ -180,51 +184,71 @@ fn torn(file: &mut Vec<u8>, from: usize, more: &[u8], dice: &mut Dice) {
         }
         at = next;
     }
-    if dice.half() && file.len() > from {
-        let durable = from.min(file.len());
-        file.truncate(durable + dice.roll((file.len() - durable) as u64 + 1) as usize);
+    if dice.half() && file.len() > before {
+        file.truncate(before + dice.roll((file.len() - before) as u64 + 1) as usize);
     }
 }
 
 fn put(file: &mut Vec<u8>, at: usize, part: &[u8]) {
-    if file.len() < at + part.len() {
-        file.resize(at + part.len(), 0);
-    }
+    lengthen(file, at + part.len());
     file[at..at + part.len()].copy_from_slice(part);
+}
+
+fn lengthen(file: &mut Vec<u8>, len: usize) {
+    file.resize(file.len().max(len), 0);
 }
 
 fn name_of(path: &Path) -> String {
     path.file_name().unwrap().to_str().unwrap().to_owned()
 }
 
-struct Segment(Disk, String);
+struct Segment {
+    disk: Disk,
+    name: String,
+    end: usize,
+}
 
 impl SegmentFile for Segment {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut inner = self.0.0.lock().unwrap();
+        let mut inner = self.disk.0.lock().unwrap();
         let failing = inner.trouble == Some(Trouble::Append);
         let written = if failing { &bytes[..bytes.len() / 2] } else { bytes };
-        let Some(file) = inner.content.get_mut(&self.1) else { return Err(io::ErrorKind::NotFound.into()) };
-        let at = file.len();
-        file.extend(written);
-        inner.log.push(Op::Append { name: self.1.clone(), at, bytes: written.to_vec() });
-        if failing { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        let Some(file) = inner.content.get_mut(&self.name) else { return Err(io::ErrorKind::NotFound.into()) };
+        put(file, self.end, written);
+        inner.log.push(Op::Append { name: self.name.clone(), at: self.end, bytes: written.to_vec() });
+        if failing {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.end += bytes.len();
+        Ok(())
+    }
+    fn allocate(&mut self, len: u64) -> io::Result<()> {
+        let mut inner = self.disk.0.lock().unwrap();
+        if inner.trouble == Some(Trouble::Allocate) {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let len = len as usize;
+        if let Some(file) = inner.content.get_mut(&self.name) {
+            lengthen(file, len);
+        }
+        inner.log.push(Op::Allocate { name: self.name.clone(), len });
+        Ok(())
     }
     fn sync(&mut self) -> io::Result<()> {
-        let mut inner = self.0.0.lock().unwrap();
+        let mut inner = self.disk.0.lock().unwrap();
         if inner.trouble == Some(Trouble::Sync) {
             return Err(io::Error::other("medium error"));
         }
-        inner.log.push(Op::Sync(self.1.clone()));
+        inner.log.push(Op::Sync(self.name.clone()));
         Ok(())
     }
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        let mut inner = self.0.0.lock().unwrap();
-        let len = len as usize;
-        if let Some(file) = inner.content.get_mut(&self.1) {
-            file.truncate(len);
+        let mut inner = self.disk.0.lock().unwrap();
+        self.end = len as usize;
+        if let Some(file) = inner.content.get_mut(&self.name) {
+            file.truncate(self.end);
         }
-        inner.log.push(Op::Cut { name: self.1.clone(), len });
+        inner.log.push(Op::Cut { name: self.name.clone(), len: self.end });
         Ok(())
     }
 }
@@ -239,10 +263,10 @@ impl Files for Disk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         inner.log.push(Op::Create(name.clone()));
-        Ok(Box::new(Segment(self.clone(), name)))
+        Ok(Box::new(Segment { disk: self.clone(), name, end: 0 }))
     }
-    fn append(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
-        Ok(Box::new(Segment(self.clone(), name_of(path))))
+    fn append(&self, path: &Path, end: u64) -> io::Result<Box<dyn SegmentFile>> {
+        Ok(Box::new(Segment { disk: self.clone(), name: name_of(path), end: end as usize }))
     }
     fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
         let inner = self.0.lock().unwrap();

@@ -1,5 +1,6 @@
 //! Tests of the room: crashes, damage, failing and slow disks, through the real handle.
 
+mod ahead;
 mod bounds;
 mod browse;
 mod compact;
@@ -74,6 +75,13 @@ async fn drain(outbox: &Outbox) -> Vec<String> {
         outbox.settle(next.seq);
     }
     texts
+}
+
+/// What was written to a file: one that is being written may be longer, with zeros.
+fn written(path: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(path).expect("reading");
+    bytes.truncate(super::segment::written_len(&bytes));
+    bytes
 }
 
 fn copy(from: &Path) -> tempfile::TempDir {

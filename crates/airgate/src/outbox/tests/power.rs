@@ -57,7 +57,7 @@ fn run(options: &Options, dice: &mut Dice) -> (Disk, Vec<(u64, Fate)>) {
     for _ in 0..60 {
         match dice.roll(6) {
             0..=2 => {
-                let trouble = [Trouble::Append, Trouble::Sync].get(dice.roll(16) as usize).copied();
+                let trouble = [Trouble::Append, Trouble::Sync, Trouble::Allocate].get(dice.roll(16) as usize).copied();
                 if let Some(trouble) = trouble {
                     disk.fail_next(trouble);
                 }

@@ -71,6 +71,7 @@ impl Life {
         let trouble = match self.dice.roll(10) {
             0 => Some(Trouble::Append),
             1 => Some(Trouble::Sync),
+            2 => Some(Trouble::Allocate),
             _ => None,
         };
         if let Some(trouble) = trouble {
