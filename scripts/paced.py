@@ -1,6 +1,7 @@
-# paced.py airgate|mosquitto ADDRESS RATE SECONDS: messages of 150 bytes at a rate, whether or not the earlier ones are
-# answered; prints p50 and p99 of acceptance in ms, and how many were sent.
-import json, socket, sys, threading, time
+# paced.py airgate|mosquitto|append ADDRESS RATE SECONDS: messages of 150 bytes at a rate, whether or not the earlier ones are
+# answered; prints p50 and p99 of acceptance in ms, and how many were sent. `append` is a file that grows by a record as long as
+# the daemon's and has one fdatasync for each.
+import json, os, queue, socket, sys, threading, time
 
 
 def airgate(path):
@@ -49,8 +50,20 @@ def mosquitto(port):
     return publish, accepted
 
 
+def append(path):
+    log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    durable = queue.SimpleQueue()
+
+    def publish(number):
+        os.write(log, f"{number:0207}".encode())
+        os.fdatasync(log)
+        durable.put(number)
+
+    return publish, durable.get
+
+
 rival, address, rate, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
-publish, accepted = {"airgate": airgate, "mosquitto": mosquitto}[rival](address)
+publish, accepted = {"airgate": airgate, "mosquitto": mosquitto, "append": append}[rival](address)
 # Packet identifiers end at 65,535.
 count = min(int(rate * seconds), 65_000)
 sent, taken = [0.0] * count, []
@@ -71,4 +84,4 @@ for number in range(count):
     publish(number)
 listener.join()
 taken.sort()
-print(f"{taken[len(taken) // 2]:.1f} {taken[len(taken) * 99 // 100]:.1f} {len(taken)}")
+print(f"{taken[len(taken) // 2]:.2f} {taken[len(taken) * 99 // 100]:.2f} {len(taken)}")
