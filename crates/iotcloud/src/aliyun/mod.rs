@@ -10,6 +10,7 @@ mod refusal;
 mod register;
 mod sign;
 mod topics;
+mod wrap;
 
 pub use answer::AnswerError;
 pub use config::{Config, Instance};

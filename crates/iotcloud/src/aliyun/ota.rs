@@ -2,7 +2,7 @@
 //!
 //! Source: Alibaba Cloud IoT Platform documentation, "Perform OTA updates": message formats.
 
-use super::dialogue::WrapError;
+use super::wrap::WrapError;
 use crate::Incoming;
 use crate::ota::{Digest, OtaFile, OtaJob, OtaSource, lower_hex};
 use serde::Deserialize;

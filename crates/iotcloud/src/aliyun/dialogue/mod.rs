@@ -24,7 +24,7 @@ mod names;
 mod requests;
 mod types;
 
-pub use alink::WrapError;
+pub use super::wrap::WrapError;
 pub use journal::{Level, LogLine};
 pub use types::{Answer, AnswerRefused, Body, Call, DeviceId, Failure, Output, Request};
 
