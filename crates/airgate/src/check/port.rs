@@ -50,10 +50,9 @@ pub async fn climb(report: &mut Report, modem: &Modem) -> Result<u32, Stop> {
     }
     let found = match heard {
         // The line is right: another rate would make it worse.
-        Heard::Answer | Heard::Echo | Heard::LuatOs | Heard::BootLoop | Heard::Boot | Heard::Text => {
-            (configured, heard)
-        }
-        Heard::Nothing | Heard::Noise | Heard::Console => elsewhere(path, configured, heard).await,
+        Heard::Answer | Heard::Echo | Heard::LuatOs | Heard::BootLoop | Heard::Text => (configured, heard),
+        // What a module's ROM says when it boots may come at another rate than what its firmware says.
+        Heard::Nothing | Heard::Noise | Heard::Console | Heard::Boot => elsewhere(path, configured, heard).await,
     };
     // The daemon finds it as well.
     let any = modem.baud.is_none() || modem.max_baud == Some(found.0);
@@ -166,14 +165,20 @@ fn kernel_console(path: &Path, cmdline: &str) -> Option<String> {
 
 /// Tries the other rates. What was heard at the configured one stays when no other is better.
 async fn elsewhere(path: &Path, configured: u32, heard: Heard) -> (u32, Heard) {
-    // One that was still booting when its rate was tried has another chance.
-    let rounds = if heard == Heard::Boot { 2 } else { 1 };
-    let rates = std::iter::repeat_n(RATES, rounds).flatten().copied();
-    for rate in rates.filter(|rate| *rate != configured) {
-        match listen(path, rate).await {
-            Ok(Heard::Answer) => return (rate, Heard::Answer),
-            Ok(found @ (Heard::Console | Heard::LuatOs | Heard::BootLoop)) => return (rate, found),
-            _ => {}
+    let mut something = heard != Heard::Nothing;
+    for again in [false, true] {
+        // One that was still booting when its rate was tried has another chance. Nobody boots without being heard somewhere.
+        if again && !something {
+            break;
+        }
+        let others = RATES.iter().copied().filter(|rate| *rate != configured);
+        for rate in again.then_some(configured).into_iter().chain(others) {
+            match listen(path, rate).await {
+                Ok(Heard::Answer) => return (rate, Heard::Answer),
+                Ok(found @ (Heard::Console | Heard::LuatOs | Heard::BootLoop)) => return (rate, found),
+                Ok(found) => something |= found != Heard::Nothing,
+                Err(_) => {}
+            }
         }
     }
     (configured, heard)
@@ -316,5 +321,36 @@ mod tests {
             Err(Stop)
         );
         assert_eq!(report.failed().unwrap().rung, Rung::Port);
+    }
+
+    /// A module at 9,600 bit/s whose ROM was heard at 115,200 as well; `line` is the host's side.
+    async fn other_end(mut module: SerialStream, line: fs::File) {
+        let (mut asked, mut booted) = ([0; 64], false);
+        while module.read(&mut asked).await.is_ok() {
+            // A pty that somebody has opened exclusively stays so; a port does not.
+            rustix::termios::ioctl_tiocnxcl(&line).unwrap();
+            match rustix::termios::tcgetattr(&line).unwrap().output_speed() {
+                9_600 => module.write_all(b"\r\nOK\r\n").await.unwrap(),
+                115_200 if !booted => module.write_all(b"^boot.rom'v\x01\x02'!\\n").await.unwrap(),
+                _ => {}
+            }
+            booted = true;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_module_whose_boot_is_heard_is_found_at_another_rate() {
+        let (module, ours) = SerialStream::pair().unwrap();
+        let path = ours.name().unwrap();
+        let line = fs::File::open(&path).unwrap();
+        rustix::termios::ioctl_tiocnxcl(&line).unwrap();
+        drop(ours);
+        let mut report = Report::default();
+        let modem = Modem { port: path.into(), baud: None, ..Modem::default() };
+        let found = tokio::select! {
+            () = other_end(module, line) => panic!("the line is gone"),
+            found = climb(&mut report, &modem) => found,
+        };
+        assert_eq!(found, Ok(9_600), "{report:?}");
     }
 }
