@@ -4,8 +4,12 @@
 //! Here are the faults that heal within seconds, and one cell each of those that a time-out of the driver ends. The rest
 //! of the matrix, with hangs and outages of minutes, is in simulated time: `cargo test -p airgate-seeds`. The cells run
 //! at the same time, each in a house of its own, a few houses at once.
+//!
+//! Beside them, `recovery`: what no driver heals, and the host's own means do, after a minute of silence.
 
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+mod recovery;
 
 use air780e::link::RECONNECT;
 use airgate_sim::modem::Profile;

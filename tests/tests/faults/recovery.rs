@@ -1,7 +1,5 @@
 //! A module that hangs for good is reset by the host's own means, and nothing that was accepted is lost.
 
-#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
-
 use airgate_tests::{House, bin, eventually};
 use std::path::Path;
 use std::time::{Duration, Instant};
