@@ -30,7 +30,6 @@ pub(super) fn main(args: &Args) -> Result<(), Fail> {
 }
 
 async fn run(loaded: Loaded, logs: Logs, file: Option<PathBuf>) -> Result<(), Fail> {
-    service::raise_file_limit();
     for notice in &loaded.notices {
         tracing::warn!("configuration: {notice}");
     }

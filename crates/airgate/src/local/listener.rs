@@ -12,6 +12,8 @@ use tokio::net::{UnixListener, UnixStream};
 /// The group whose members may connect.
 const GROUP: &str = "airgate";
 const MODE: u32 = 0o660;
+/// Descriptors: one for each program, a second while it does not read what it is told, and as many again for all else.
+const DESCRIPTORS: u64 = 3 * PROGRAMS as u64;
 
 /// A socket with somebody listening.
 #[derive(Debug)]
@@ -85,11 +87,11 @@ impl Listener {
 /// Lets this process have as many descriptors as there may be programs, as far as the system allows: started by hand, it has
 /// fewer.
 fn make_room() {
-    let (wanted, mut limit) = (2 * PROGRAMS as u64, getrlimit(Resource::Nofile));
-    if limit.current.is_none_or(|current| current >= wanted) {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= DESCRIPTORS) {
         return;
     }
-    limit.current = Some(limit.maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    limit.current = Some(limit.maximum.map_or(DESCRIPTORS, |maximum| maximum.min(DESCRIPTORS)));
     let raised = setrlimit(Resource::Nofile, limit);
     tracing::debug!(?limit, ?raised, "descriptors for the programs");
 }
@@ -173,6 +175,13 @@ mod tests {
         assert!(matches!(Listener::bind(&path).await, Err(BindError::InUse { .. })));
         drop(listener);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_unit_allows_the_descriptors_that_are_needed() {
+        let unit = include_str!("../../../../systemd/airgate.service");
+        let allowed = unit.lines().find_map(|line| line.strip_prefix("LimitNOFILE=")).unwrap();
+        assert_eq!(allowed.parse(), Ok(DESCRIPTORS));
     }
 
     #[test]
