@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Stands between two ends of TCP and counts what would go over the air: air.py PORT HOST:PORT
 
-For each line on standard input it prints {"up":…,"down":…,"connections":…}: bytes since the start, headers of TCP and IPv4
-included, of all segments that the kernel really sent and received on the side of PORT. Source: tcp_info in linux/tcp.h.
+For each line on standard input it prints {"up":…,"down":…,"bare_up":…,"bare_down":…,"connections":…}: bytes since the start,
+headers of TCP and IPv4 included, of all segments that the kernel really sent and received on the side of PORT, and how many of
+these segments bore no data. Those open, close and acknowledge; how many of the last there are, is the kernel's choice from one
+run to the next. Source: tcp_info in linux/tcp.h.
 """
 
 import json
@@ -13,8 +15,8 @@ import threading
 
 # IPv4 and TCP without options: what the loopback adds (timestamps) a module does not.
 HEADERS = 40
-# Of tcp_info: tcpi_segs_out and tcpi_segs_in.
-SEGMENTS = 136
+# Of tcp_info: tcpi_segs_out, tcpi_segs_in, and after two others tcpi_data_segs_in and tcpi_data_segs_out.
+SEGMENTS, SEGMENTS_AT = "=II8xII", 136
 
 
 class Leg:
@@ -23,7 +25,6 @@ class Leg:
     def __init__(self, near, target):
         self.near, self.far = near, socket.create_connection(target)
         self.up = self.down = 0
-        self.segments = (0, 0)
         for one in (self.near, self.far):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self.carry, args=(self.near, self.far, True), daemon=True).start()
@@ -42,10 +43,10 @@ class Leg:
             pass
 
     def counted(self):
-        """Bytes up and down."""
+        """Bytes up and down, segments without data up and down."""
         info = self.near.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 192)
-        sent, received = struct.unpack_from("=II", info, SEGMENTS)
-        return self.up + HEADERS * received, self.down + HEADERS * sent
+        sent, received, data_up, data_down = struct.unpack_from(SEGMENTS, info, SEGMENTS_AT)
+        return self.up + HEADERS * received, self.down + HEADERS * sent, received - data_up, sent - data_down
 
 
 def main():
@@ -62,8 +63,8 @@ def main():
     print("ready", flush=True)
     for _ in sys.stdin:
         counts = [leg.counted() for leg in legs]
-        up, down = sum(up for up, _ in counts), sum(down for _, down in counts)
-        print(json.dumps({"up": up, "down": down, "connections": len(legs)}), flush=True)
+        sums = [sum(leg[column] for leg in counts) for column in range(4)]
+        print(json.dumps(dict(zip(("up", "down", "bare_up", "bare_down"), sums)) | {"connections": len(legs)}), flush=True)
 
 
 main()
