@@ -291,8 +291,8 @@ impl Writer {
         if !matches!(self.shared.status.borrow().disk, DiskHealth::Ok) {
             self.log.give_back();
         }
-        self.compact();
         self.empty_newest();
+        self.compact();
     }
 
     /// Asks what the file system has left: not more often than it can matter.

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::files::{Files, SegmentFile};
 use super::record::Record;
-use super::segment::{HEAD_LEN, Head, VERSION, file_name};
+use super::segment::{Head, VERSION, file_name};
 
-/// A segment that is cut to its head was longer than this: a file system gives room in blocks.
+/// The newest segment is written anew only when it is longer than this: a file system gives room in blocks.
 const WORTH_EMPTYING: u32 = 16 * 1024;
 
 /// The segment that is being written.
@@ -139,14 +139,16 @@ impl Log {
         Ok(())
     }
 
-    /// Cuts the active segment to its head: nothing in it is of use any more. False when there is none, or it is hardly longer.
-    pub(super) fn empty(&mut self) -> io::Result<bool> {
-        let Some(active) = self.active.as_mut().filter(|active| active.len > WORTH_EMPTYING) else { return Ok(false) };
-        let head = u32::try_from(HEAD_LEN).unwrap_or(u32::MAX);
-        active.file.truncate(u64::from(head))?;
-        (active.len, active.room) = (head, Room::AsWritten);
-        self.sizes.insert(active.head.number, head);
-        Ok(true)
+    /// The head of the active segment, when it is long enough for its room to be worth having back.
+    pub(super) fn worth_emptying(&self) -> Option<Head> {
+        self.active.as_ref().filter(|active| active.len > WORTH_EMPTYING).map(|active| active.head)
+    }
+
+    /// Goes on with a segment whose file was written anew and holds so many bytes now.
+    pub(super) fn reopen(&mut self, head: Head, len: u32) -> io::Result<()> {
+        let file = self.files.append(&self.dir.join(file_name(head.number)), u64::from(len))?;
+        self.active = Some(Active { head, file, len, room: Room::AsWritten });
+        Ok(())
     }
 
     /// Gives back the room that was taken ahead. False when there was none.

@@ -173,14 +173,6 @@ impl Index {
         HEAD_LEN + Record::Reserve { ceiling: self.ceiling }.encoded_len() + kept <= size / 2
     }
 
-    /// The newest segment was cut to its head; what was kept of it is durable in it again, or is still to be written.
-    pub(in crate::outbox) fn emptied(&mut self, kept: Carry, durable: bool) {
-        self.segments.shrunk(kept.from, &[]);
-        if !durable {
-            self.return_notes(kept.ends.into_iter().flat_map(|(_, notes)| notes).flatten().collect());
-        }
-    }
-
     /// What a segment says that does not concern its own messages alone.
     fn said_by(&self, from: u32) -> Carry {
         // What it says of one that is itself finished is needed as long as that one is there.

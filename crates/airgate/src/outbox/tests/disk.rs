@@ -1,7 +1,7 @@
 //! Disks that fail and disks that are slow.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -13,7 +13,9 @@ use crate::outbox::{AcceptError, DiskHealth, Message, Outbox, Qos};
 
 #[derive(Default)]
 pub(super) struct Faults {
-    no_space: AtomicBool,
+    /// No file can become longer.
+    pub(super) no_space: AtomicBool,
+    pub(super) no_append: AtomicBool,
     no_sync: AtomicBool,
     pub(super) read_only: AtomicBool,
     pub(super) free: AtomicU64,
@@ -39,30 +41,50 @@ impl Faults {
 #[derive(Clone, Default)]
 pub(super) struct Faulty(pub(super) Arc<Faults>);
 
-struct FaultySegment(Box<dyn SegmentFile>, Arc<Faults>);
+struct FaultySegment {
+    file: Box<dyn SegmentFile>,
+    faults: Arc<Faults>,
+    path: PathBuf,
+    end: u64,
+}
 
 impl SegmentFile for FaultySegment {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.1.may_change()?;
-        if self.1.no_space.load(SeqCst) {
-            self.0.append(&bytes[..bytes.len() / 2])?;
+        self.faults.may_change()?;
+        if self.faults.no_append.load(SeqCst) {
+            return Err(io::Error::other("medium error"));
+        }
+        let end = self.end + bytes.len() as u64;
+        if self.faults.no_space.load(SeqCst) && end > std::fs::metadata(&self.path)?.len() {
+            self.file.append(&bytes[..bytes.len() / 2])?;
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.0.append(bytes)
+        self.end = end;
+        self.file.append(bytes)
     }
     fn allocate(&mut self, len: u64) -> io::Result<()> {
-        if self.1.no_allocation.load(SeqCst) { Err(io::ErrorKind::Unsupported.into()) } else { self.0.allocate(len) }
+        match self.faults.no_allocation.load(SeqCst) {
+            true => Err(io::ErrorKind::Unsupported.into()),
+            false => self.file.allocate(len),
+        }
     }
     fn sync(&mut self) -> io::Result<()> {
-        let mut held = self.1.gate.lock().unwrap();
+        let mut held = self.faults.gate.lock().unwrap();
         while *held {
-            self.1.waiting.notify_one();
-            held = self.1.opened.wait(held).unwrap();
+            self.faults.waiting.notify_one();
+            held = self.faults.opened.wait(held).unwrap();
         }
-        if self.1.no_sync.load(SeqCst) { Err(io::Error::other("medium error")) } else { self.0.sync() }
+        if self.faults.no_sync.load(SeqCst) { Err(io::Error::other("medium error")) } else { self.file.sync() }
     }
     fn truncate(&mut self, len: u64) -> io::Result<()> {
-        self.0.truncate(len)
+        self.end = len;
+        self.file.truncate(len)
+    }
+}
+
+impl Faulty {
+    fn segment(&self, file: Box<dyn SegmentFile>, path: &Path, end: u64) -> Box<dyn SegmentFile> {
+        Box::new(FaultySegment { file, faults: Arc::clone(&self.0), path: path.to_owned(), end })
     }
 }
 
@@ -72,11 +94,11 @@ impl Files for Faulty {
     }
     fn create(&self, path: &Path) -> io::Result<Box<dyn SegmentFile>> {
         self.0.may_change()?;
-        Ok(Box::new(FaultySegment(RealFiles.create(path)?, Arc::clone(&self.0))))
+        Ok(self.segment(RealFiles.create(path)?, path, 0))
     }
     fn append(&self, path: &Path, end: u64) -> io::Result<Box<dyn SegmentFile>> {
         self.0.may_change()?;
-        Ok(Box::new(FaultySegment(RealFiles.append(path, end)?, Arc::clone(&self.0))))
+        Ok(self.segment(RealFiles.append(path, end)?, path, end))
     }
     fn read(&self, path: &Path, limit: u64, into: &mut Vec<u8>) -> io::Result<()> {
         RealFiles.read(path, limit, into)

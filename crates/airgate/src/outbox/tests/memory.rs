@@ -31,7 +31,7 @@ impl Dice {
         (self.0 >> 11) % below.max(1)
     }
 
-    fn half(&mut self) -> bool {
+    pub(super) fn half(&mut self) -> bool {
         self.roll(2) == 0
     }
 }
@@ -64,6 +64,8 @@ struct Inner {
     log: Vec<Op>,
     content: Content,
     trouble: Option<Trouble>,
+    /// No file can become longer.
+    full: bool,
 }
 
 /// Clones share it.
@@ -74,7 +76,7 @@ impl Disk {
     /// A disk that holds this, durably.
     fn holding(content: Content) -> Self {
         let log = content.iter().map(|(name, bytes)| Op::Replace(name.clone(), bytes.clone())).collect();
-        Self(Arc::new(Mutex::new(Inner { log, content, trouble: None })))
+        Self(Arc::new(Mutex::new(Inner { log, content, ..Inner::default() })))
     }
 
     /// Calls so far.
@@ -99,12 +101,16 @@ impl Disk {
         inner.content.iter().filter(|(name, _)| name.ends_with(".seg")).map(|(_, bytes)| bytes.clone()).collect()
     }
 
-    /// Whether, after so many calls, a file was cut to `len` and nothing was made durable since.
-    pub(super) fn is_cut_to(&self, len: usize, calls: usize) -> bool {
+    /// Whether, after so many calls, a file was written from `begin` on and nothing was made durable since.
+    pub(super) fn is_overwritten_from(&self, begin: usize, calls: usize) -> bool {
         let inner = self.0.lock().unwrap();
         let log = &inner.log[..calls];
         let synced = log.iter().rposition(|op| matches!(op, Op::Sync(_))).unwrap_or(0);
-        log[synced..].iter().any(|op| matches!(op, Op::Cut { len: to, .. } if *to == len))
+        log[synced..].iter().any(|op| matches!(op, Op::Append { at, .. } if *at == begin))
+    }
+
+    pub(super) fn fill(&self, full: bool) {
+        self.0.lock().unwrap().full = full;
     }
 
     /// Segments begun so far.
@@ -138,13 +144,13 @@ impl Disk {
         let mut content = Content::new();
         for (at, op) in log.iter().enumerate() {
             match op {
-                Op::Create(name) if at < lost => drop(content.insert(name.clone(), file_after(log, name, dice))),
+                Op::Create(name) if at < lost => drop(content.insert(name.clone(), file_of(log, at, name, dice))),
                 Op::Remove(name) if at < lost => drop(content.remove(name)),
                 Op::Rename(from, to) if at < lost => {
                     content.remove(from);
-                    content.insert(to.clone(), file_after(&log[..at], from, dice));
+                    content.insert(to.clone(), file_of(log, at, to, dice));
                 }
-                Op::Replace(name, _) => drop(content.insert(name.clone(), file_after(log, name, dice))),
+                Op::Replace(name, _) => drop(content.insert(name.clone(), file_of(log, at, name, dice))),
                 _ => {}
             }
         }
@@ -152,19 +158,28 @@ impl Disk {
     }
 }
 
-fn file_after(log: &[Op], name: &str, dice: &mut Dice) -> Vec<u8> {
-    let synced = log.iter().rposition(|op| matches!(op, Op::Sync(of) if of == name)).unwrap_or(0);
-    let mut bytes = Vec::new();
-    for (at, op) in log.iter().enumerate() {
+/// The file that got this name by the call `born`.
+fn file_of(log: &[Op], born: usize, name: &str, dice: &mut Dice) -> Vec<u8> {
+    let mut bytes = match &log[born] {
+        Op::Replace(_, whole) => whole.clone(),
+        Op::Rename(from, _) => {
+            let is_birth =
+                |op: &Op| matches!(op, Op::Create(of) | Op::Replace(of, _) | Op::Rename(_, of) if of == from);
+            file_of(&log[..born], log[..born].iter().rposition(is_birth).unwrap(), from, dice)
+        }
+        _ => Vec::new(),
+    };
+    // Another may be put in its place.
+    let own = &log[born + 1..];
+    let own = own.iter().position(|op| matches!(op, Op::Rename(_, of) if of == name)).map_or(own, |at| &own[..at]);
+    let synced = own.iter().rposition(|op| matches!(op, Op::Sync(of) if of == name));
+    for (at, op) in own.iter().enumerate() {
+        let durable = synced.is_some_and(|synced| at < synced);
         match op {
-            Op::Create(of) if of == name => bytes.clear(),
-            Op::Replace(of, whole) if of == name => bytes.clone_from(whole),
-            Op::Append { name: of, at: from, bytes: more } if of == name && at <= synced => {
-                put(&mut bytes, *from, more)
-            }
+            Op::Append { name: of, at: from, bytes: more } if of == name && durable => put(&mut bytes, *from, more),
             Op::Append { name: of, at: from, bytes: more } if of == name => torn(&mut bytes, *from, more, dice),
-            Op::Allocate { name: of, len } if of == name && (at <= synced || dice.half()) => lengthen(&mut bytes, *len),
-            Op::Cut { name: of, len } if of == name && (at <= synced || dice.half()) => bytes.truncate(*len),
+            Op::Allocate { name: of, len } if of == name && (durable || dice.half()) => lengthen(&mut bytes, *len),
+            Op::Cut { name: of, len } if of == name && (durable || dice.half()) => bytes.truncate(*len),
             _ => {}
         }
     }
@@ -211,9 +226,10 @@ struct Segment {
 impl SegmentFile for Segment {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut inner = self.disk.0.lock().unwrap();
-        let failing = inner.trouble == Some(Trouble::Append);
-        let written = if failing { &bytes[..bytes.len() / 2] } else { bytes };
+        let (trouble, full) = (inner.trouble, inner.full);
         let Some(file) = inner.content.get_mut(&self.name) else { return Err(io::ErrorKind::NotFound.into()) };
+        let failing = trouble == Some(Trouble::Append) || full && self.end + bytes.len() > file.len();
+        let written = if failing { &bytes[..bytes.len() / 2] } else { bytes };
         put(file, self.end, written);
         inner.log.push(Op::Append { name: self.name.clone(), at: self.end, bytes: written.to_vec() });
         if failing {

@@ -8,6 +8,7 @@ mod crash;
 mod disk;
 mod flow;
 mod format;
+mod full;
 mod house;
 mod memory;
 mod power;

@@ -188,11 +188,12 @@ impl Life {
         }
     }
 
-    /// Too little is left on the disk, or enough again. Meanwhile what waits is sent, and nothing new is taken.
+    /// Too little is left on the disk, or nothing at all, or enough again. Meanwhile what waits is sent, and nothing new is taken.
     fn turn_low(&mut self) {
         self.low = !self.low;
         let disk = if self.low { DiskHealth::Low { free: 0 } } else { DiskHealth::Ok };
         self.house.shared.with(|state, _| state.disk = disk);
+        self.house.disk.fill(self.low && self.dice.half());
         while self.low && self.send() {
             self.end(true);
         }
@@ -246,7 +247,7 @@ impl Life {
         let (waiting, opened) = House::look(&left.after_kill(), &ageless);
         assert_eq!(opened.queued as usize, waiting.len(), "seed {}", self.seed);
         // [outbox-18]
-        let forgets = self.house.disk.is_cut_to(HEAD_LEN, calls);
+        let forgets = self.house.disk.is_overwritten_from(HEAD_LEN, calls);
         self.seen.forgotten += u64::from(forgets);
         self.check(&House::open(left.after_kill(), &ageless), &waiting, calls, forgets);
         self.house = House::open(left, &self.options);
