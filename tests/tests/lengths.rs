@@ -144,6 +144,49 @@ fn what_was_accepted_before_the_key_was_lowered_is_tried_once_and_sent_or_told()
 }
 
 #[test]
+fn who_asks_by_its_key_hears_what_became_of_a_message_that_is_too_long_by_now() {
+    let kept = |key: &str| {
+        let property = json!({"op": "property", "params": {"text": text(3_000)}, "confirm": true});
+        [("m", publish(&text(3_000))), ("p", property)].map(|(kind, mut message)| {
+            message["key"] = format!("{key}-{kind}").into();
+            message
+        })
+    };
+    for (profile, end) in [(TAKES_ALL, "sent"), (TAKES_LESS, "dropped")] {
+        let mut house = House::unstarted(Setup { profile, modem: RAISED, ..Setup::default() });
+        house.kill_modem();
+        house.start_daemon();
+        let first = kept("known").map(|message| Door::open(&house.socket()).ask_ok(message)["seq"].clone());
+        house.kill_daemon();
+        std::fs::create_dir(house.path("conf.d")).unwrap();
+        std::fs::write(house.path("conf.d/lower.toml"), "[modem]\nmax_publish_bytes = \"2 KiB\"\n").unwrap();
+        house.start_daemon();
+        let mut program = Door::open(&house.socket());
+        for (message, seq) in kept("known").into_iter().zip(&first) {
+            let answer = program.ask_ok(message);
+            assert_eq!((&answer["seq"], &answer["duplicate"]), (seq, &json!(true)), "{profile}: {answer}");
+        }
+        kept("new").into_iter().for_each(|message| refused_for_its_length(&program.ask(message)));
+        house.start_modem();
+        for seq in &first {
+            let told = program.event(|event| event["seq"] == *seq);
+            assert_eq!(told["event"], end, "{profile}: {told}");
+        }
+        let mut later = Door::open(&house.socket());
+        for (message, seq) in kept("known").into_iter().zip(&first) {
+            match end {
+                "sent" => {
+                    assert_eq!(later.ask_ok(message)["duplicate"], true);
+                    later.event(|event| event["event"] == "sent" && event["seq"] == *seq);
+                }
+                // The key of what was given up is free: this is a new message.
+                _ => refused_for_its_length(&later.ask(message)),
+            }
+        }
+    }
+}
+
+#[test]
 fn a_batch_is_never_longer_than_a_message_may_be_and_one_that_the_module_does_not_take_is_taken_apart() {
     let extra = "[[route]]\nfrom = \"user/update\"\n\
                  batch = { max_messages = 8, max_bytes = \"4 KiB\", max_wait = \"1s\", form = \"lines\" }\n";

@@ -320,7 +320,7 @@ impl Connection {
             Ok(()) => Ok(way),
             Err(pause) => Err(self.door.too_fast(&self.caller, pause)),
         };
-        let message = match self.door.outgoing(&self.caller, publish).and_then(counted) {
+        let message = match self.door.way(&self.caller, publish).and_then(counted) {
             Ok(Way::Up(message)) => message,
             Ok(Way::Local(message)) => {
                 self.door.router.publish(message, false).await;
@@ -332,13 +332,15 @@ impl Connection {
             }
             Err(refusal) => return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal })),
         };
-        // At QoS 0 it would wait for a month that its sender does not mean.
-        if let (outbox::Qos::AtMostOnce, Some(refusal)) = (message.qos, self.door.over_budget(message.priority)) {
-            return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal }));
-        }
         let listener = confirm.then(|| self.ends.get_or_insert_with(|| self.door.outbox.listen()).id());
         let waiting = Held::new(self.held.share().clone(), message.topic.len() + message.payload.len());
-        let accepting = self.door.accept(&self.caller, message, listener);
+        let accepting = match self.door.recall(&message, listener) {
+            Some(recalled) => recalled,
+            None => match self.may_go(&message) {
+                Ok(()) => self.door.accept(&self.caller, message, listener),
+                Err(refusal) => return self.reply(&Reply::Refused(Refusal { id: Some(id), ..refusal })),
+            },
+        };
         self.pending.push(Box::pin(async move {
             let _waiting = waiting;
             let (reply, end) = match accepting.await {
@@ -350,6 +352,14 @@ impl Connection {
             };
             Answered { reply, confirm: confirm.then_some(end) }
         }));
+    }
+
+    /// Whether a new message may go to the cloud.
+    fn may_go(&self, message: &outbox::Message) -> Result<(), Refusal> {
+        self.door.is_taken(message)?;
+        // At QoS 0 it would wait for a month that its sender does not mean.
+        let is_fleeting = message.qos == outbox::Qos::AtMostOnce;
+        self.door.over_budget(message.priority).filter(|_| is_fleeting).map_or(Ok(()), Err)
     }
 
     async fn subscribe(&mut self, id: Id, filter: String, durable: Option<String>) {

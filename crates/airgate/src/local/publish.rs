@@ -64,6 +64,12 @@ impl Door {
         })
     }
 
+    /// What becomes of a message that was accepted under the same key. It is asked before anything is held against this one:
+    /// the first was taken when other bounds were in effect, and whoever asks wants to know of that one.
+    pub(super) fn recall(&self, message: &outbox::Message, listener: Option<ListenerId>) -> Option<Accepting> {
+        self.outbox.recall(message.uid, message.key.as_deref()?, listener)
+    }
+
     pub(super) fn too_fast(&self, caller: &Caller, pause: Duration) -> Refusal {
         let rate = self.rights().rate(caller).map(|rate| format!(": {} in {:?}", rate.count, rate.per));
         let message = format!("user {} publishes faster than it may{}", caller.uid, rate.unwrap_or_default());
@@ -73,6 +79,15 @@ impl Door {
 
     /// The message as it leaves, if the caller may say it and the way takes it.
     pub(super) fn outgoing(&self, caller: &Caller, publish: Publish) -> Result<Way, Refusal> {
+        let way = self.way(caller, publish)?;
+        if let Way::Up(message) = &way {
+            self.is_taken(message)?;
+        }
+        Ok(way)
+    }
+
+    /// Where the message goes, if the caller may say it.
+    pub(super) fn way(&self, caller: &Caller, publish: Publish) -> Result<Way, Refusal> {
         if publish.topic.starts_with(ANNOUNCED) {
             let message = format!("{ANNOUNCED}# is where the daemon speaks");
             return refuse(Code::NotAllowed, message, "choose another topic below local/");
@@ -85,29 +100,31 @@ impl Door {
                 within("the payload", message.payload.len(), LOCAL_PAYLOAD, SHORTEN)?;
                 Ok(Way::Local(message))
             }
-            Outgoing::Up(message) => {
-                self.carries("the payload", message.payload.len())?;
-                if let Some(batch) = self.router.batch(&message) {
-                    if let Err(why) = fits(&batch, &message.payload) {
-                        let hint = "publish it to another topic, or change the [[route]]'s `batch`";
-                        return refuse(Code::BadField, why, hint);
-                    }
-                    self.carries("in its batch the payload", alone_len(&batch, message.payload.len()))?;
-                }
-                match self.topics.measure(&message.topic, &message.payload) {
-                    Ok(len) => self.carries("with its envelope the message", len)?,
-                    Err(error) => {
-                        let hint = "a message of the thing model is a JSON object: see the operation `property`";
-                        return refuse(Code::BadField, error, hint);
-                    }
-                }
-                if let Err(error) = self.topics.check(&message.topic) {
-                    let hint = "use a shorter topic; a relative one is put below the device's own";
-                    return refuse(Code::BadTopic, error, hint);
-                }
-                Ok(Way::Up(message))
+            Outgoing::Up(message) => Ok(Way::Up(message)),
+        }
+    }
+
+    /// Whether the way to the cloud takes a message, as far as can be known now.
+    pub(super) fn is_taken(&self, message: &outbox::Message) -> Result<(), Refusal> {
+        self.carries("the payload", message.payload.len())?;
+        if let Some(batch) = self.router.batch(message) {
+            if let Err(why) = fits(&batch, &message.payload) {
+                let hint = "publish it to another topic, or change the [[route]]'s `batch`";
+                return refuse(Code::BadField, why, hint);
+            }
+            self.carries("in its batch the payload", alone_len(&batch, message.payload.len()))?;
+        }
+        match self.topics.measure(&message.topic, &message.payload) {
+            Ok(len) => self.carries("with its envelope the message", len)?,
+            Err(error) => {
+                let hint = "a message of the thing model is a JSON object: see the operation `property`";
+                return refuse(Code::BadField, error, hint);
             }
         }
+        self.topics.check(&message.topic).or_else(|error| {
+            let hint = "use a shorter topic; a relative one is put below the device's own";
+            refuse(Code::BadTopic, error, hint)
+        })
     }
 
     /// Whether one publication carries so many bytes of `what`.

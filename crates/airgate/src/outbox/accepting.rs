@@ -98,6 +98,15 @@ impl Outbox {
         }
     }
 
+    /// What a message of this user under this key would be answered that is there, or was sent; `None` when a message under
+    /// it would be a new one. Nothing is judged that only a new one must be, and nothing is accepted.
+    pub fn recall(&self, uid: u32, key: &str, listener: Option<ListenerId>) -> Option<Accepting> {
+        self.inner.shared.with(|state, _| {
+            let seq = state.index.known(uid, Some(key))?;
+            Some(duplicate(state, seq, listener))
+        })
+    }
+
     /// Takes its place among those who wait for room, now. None of them yields to other tasks, or their order would be lost.
     fn accept_with_room(
         &self,
@@ -146,15 +155,11 @@ impl Outbox {
             if state.closed {
                 return Err(AcceptError::Closed);
             }
-            if !state.index.knows(message.uid, message.key.as_deref()) {
+            if state.index.known(message.uid, message.key.as_deref()).is_none() {
                 self.make_room(state, &message, max_queued_bytes)?;
             }
             match state.index.offer(message.uid, message.key.as_deref()) {
-                Offer::Known(seq) => {
-                    let settled = state.index.is_settled(seq);
-                    listener.filter(|_| !settled).into_iter().for_each(|id| state.listeners.want(seq, id));
-                    Ok((seq, settled, wait_for(state, seq, true)))
-                }
+                Offer::Known(seq) => Ok(duplicate(state, seq, listener)),
                 Offer::New(seq) => {
                     state.index.on_its_way(message.uid, message.weight() as u64, true);
                     // Sent under the lock, so that the log has the order of the numbers.
@@ -163,15 +168,11 @@ impl Outbox {
                     // Hardly ever does anybody else wait for the same.
                     state.waiters.insert(seq, Vec::with_capacity(1));
                     listener.into_iter().for_each(|id| state.listeners.want(seq, id));
-                    Ok((seq, false, wait_for(state, seq, false)))
+                    Ok(wait_for(state, Accepted { seq, duplicate: false, settled: false }))
                 }
             }
         });
-        match offered {
-            Ok((seq, settled, Some(reply))) => Accepting(Way::Disk { seq, settled, reply }),
-            Ok((seq, settled, None)) => Accepting::known(Ok(Accepted { seq, duplicate: true, settled })),
-            Err(error) => Accepting::known(Err(error)),
-        }
+        offered.unwrap_or_else(|error| Accepting::known(Err(error)))
     }
 
     /// What is on its way to the disk, this message among it, has its place there already. [outbox-12]
@@ -211,9 +212,18 @@ fn permits(message: &Message) -> u32 {
     u32::try_from(message.weight()).unwrap_or(u32::MAX)
 }
 
-/// The commit that `seq` still waits for; `None` when it is durable.
-fn wait_for(state: &mut State, seq: u64, duplicate: bool) -> Option<oneshot::Receiver<Result<bool, AcceptError>>> {
-    let (reply, waiting) = oneshot::channel();
-    state.waiters.get_mut(&seq)?.push(Waiter { duplicate, reply });
-    Some(waiting)
+/// The message `seq` is there, or was sent; the listener is told how it ends, if it has not.
+fn duplicate(state: &mut State, seq: u64, listener: Option<ListenerId>) -> Accepting {
+    let settled = state.index.is_settled(seq);
+    listener.filter(|_| !settled).into_iter().for_each(|id| state.listeners.want(seq, id));
+    wait_for(state, Accepted { seq, duplicate: true, settled })
+}
+
+/// Waits for the commit that the message still waits for; not at all when it is durable.
+fn wait_for(state: &mut State, accepted: Accepted) -> Accepting {
+    let Accepted { seq, duplicate, settled } = accepted;
+    let Some(waiters) = state.waiters.get_mut(&seq) else { return Accepting::known(Ok(accepted)) };
+    let (answer, reply) = oneshot::channel();
+    waiters.push(Waiter { duplicate, reply: answer });
+    Accepting(Way::Disk { seq, settled, reply })
 }

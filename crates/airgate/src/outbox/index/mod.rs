@@ -200,9 +200,9 @@ impl Index {
         self.segments.newest_reaches(seq)
     }
 
-    /// Whether this key would be answered as a duplicate.
-    pub(super) fn knows(&self, uid: u32, key: Option<&str>) -> bool {
-        key.is_some_and(|key| self.keys.get(&Key { uid, text: key.into() }).is_some())
+    /// The message as a duplicate of which this key would be answered.
+    pub(super) fn known(&self, uid: u32, key: Option<&str>) -> Option<u64> {
+        self.keys.get(&Key { uid, text: key?.into() })
     }
 
     /// What the messages on the disk take, in bytes.

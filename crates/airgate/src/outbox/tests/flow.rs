@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 
 use super::{TestClock, drain, message, options, put, put_for};
-use crate::outbox::{AcceptError, DropReason, Message, Notice, Options, Outbox, PAYLOAD_MAX, Qos, WhenFull};
+use crate::outbox::{AcceptError, Accepted, DropReason, Message, Notice, Options, Outbox, PAYLOAD_MAX, Qos, WhenFull};
 
 #[tokio::test]
 async fn expired_message_is_dropped_told_and_frees_its_key() {
@@ -64,6 +64,26 @@ async fn same_key_twice_in_one_group_is_one_message() {
     let (one, two) = (one.unwrap(), two.unwrap());
     assert_eq!((one.seq, one.duplicate, two.duplicate), (two.seq, false, true));
     assert_eq!(drain(&outbox).await, ["once"]);
+}
+
+#[tokio::test]
+async fn what_became_of_a_key_is_told_to_whoever_brings_no_message() {
+    // [outbox-8]
+    let dir = tempfile::tempdir().unwrap();
+    let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
+    assert!(outbox.recall(message("").uid, "k", None).is_none(), "nobody said it yet");
+    let keyed = Message { key: Some("k".to_owned()), ..message("once") };
+    let accepting = outbox.accept_for(keyed.clone(), None, None);
+    let mut ends = outbox.listen();
+    let recalled = outbox.recall(keyed.uid, "k", Some(ends.id())).unwrap();
+    let (first, recalled) = tokio::join!(accepting, recalled);
+    let seq = first.unwrap().seq;
+    assert_eq!(recalled, Ok(Accepted { seq, duplicate: true, settled: false }), "also while the disk has it to write");
+    assert!(outbox.recall(keyed.uid + 1, "k", None).is_none(), "a key is its user's own");
+    assert_eq!(drain(&outbox).await, ["once"]);
+    assert_eq!(ends.next().await, Notice::Settled { seq });
+    let recalled = outbox.recall(keyed.uid, "k", None).unwrap().await;
+    assert_eq!(recalled, Ok(Accepted { seq, duplicate: true, settled: true }));
 }
 
 #[tokio::test]

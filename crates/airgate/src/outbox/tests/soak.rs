@@ -274,7 +274,7 @@ impl Life {
                 self.seen.ended += 1;
             }
             let Some(key) = &known.key else { continue };
-            let knows = again.shared.with(|state, _| state.index.knows(1000, Some(key)));
+            let knows = again.shared.with(|state, _| state.index.known(1000, Some(key)).is_some());
             if found.is_some() || over.is_some_and(|end| end.acknowledged) && !forgets {
                 assert!(knows, "its key is forgotten: {}", told());
                 self.seen.keys += 1;
@@ -293,7 +293,7 @@ impl Life {
         for (seq, known) in &mut self.known {
             let (lives, acknowledged) = self.house.shared.with(|state, _| {
                 state.listeners.want(*seq, self.ends.id());
-                (state.extent(*seq).is_some(), state.index.knows(1000, known.key.as_deref()))
+                (state.extent(*seq).is_some(), state.index.known(1000, known.key.as_deref()).is_some())
             });
             let ended = match waiting.contains_key(seq) {
                 true => End { since: self.start, acknowledged: false, said: Said::No },
