@@ -97,6 +97,32 @@ fn a_request_to_the_cloud_that_is_too_long_is_refused_at_once() {
 }
 
 #[test]
+fn a_request_to_the_cloud_that_this_firmware_does_not_take_ends_at_once_and_the_next_one_is_answered() {
+    let house = House::with(Setup { profile: TAKES_LESS, modem: RAISED, log: LINES, ..Setup::default() });
+    let mut program = house.program();
+    let asked = |len: usize| {
+        let update = json!({"method": "update", "state": {"reported": {"text": text(len)}}, "version": 1});
+        [
+            json!({"op": "call", "method": "thing.deviceinfo.update", "params": [{"attrKey": text(len)}], "timeout_s": 120}),
+            json!({"op": "property", "params": {"text": text(len)}, "wait": true}),
+            json!({"op": "shadow", "document": update}),
+        ]
+    };
+    for request in asked(3_000) {
+        let answer = program.ask(request);
+        assert_eq!(answer["code"], "payload_too_large", "{answer}");
+        let said = |field: &str| answer[field].as_str().unwrap().to_owned();
+        assert!(said("message").contains("the module does not take 3") && said("message").contains("793"), "{answer}");
+        assert!(said("hint").contains("`max_publish_bytes` under [modem]"), "{answer}");
+    }
+    for request in asked(30) {
+        let answer = program.ask(request);
+        assert_ne!(answer["code"], "timed_out", "{answer}");
+    }
+    assert!(!house.log().contains("message_given_up"), "no message was");
+}
+
+#[test]
 fn what_this_firmware_does_not_take_is_given_up_after_one_try_and_told_and_the_next_one_goes() {
     let house = House::with(Setup { profile: TAKES_LESS, modem: RAISED, log: LINES, ..Setup::default() });
     let mut program = house.program();

@@ -60,7 +60,8 @@ fn remote_call_of_bytes_is_answered_with_bytes_on_the_topic_of_its_kind() {
         let data = Answer::Data { code: 200, data: json!({}) };
         assert!(matches!(dialogue.answer(&call.id, data), Err(AnswerRefused::Form(_))));
         dialogue.answer(&call.id, Answer::Payload(b"\xfe!".to_vec())).unwrap();
-        let expected = Output::Publish { topic: answered.into(), payload: b"\xfe!".to_vec(), qos: Qos::AtMostOnce };
+        let expected =
+            Output::Publish { topic: answered.into(), payload: b"\xfe!".to_vec(), qos: Qos::AtMostOnce, request: None };
         assert_eq!(outputs(&mut dialogue), [expected]);
     }
 }

@@ -3,9 +3,11 @@
 
 mod alink;
 
-use alink::{SYS, ask, call_for, carrying, done, log_line, outputs, published, reply, signed_in, with_logs};
+use alink::{SYS, ask, call_for, carrying, done, log_line, outputs, published, quiet, reply, signed_in, with_logs};
 use iotcloud::Secret;
-use iotcloud::aliyun::dialogue::{Answer, AnswerRefused, DeviceId, Failure, LEAST_PAYLOAD, LogLine, Output, Request};
+use iotcloud::aliyun::dialogue::{
+    Answer, AnswerRefused, DeviceId, Failure, LEAST_PAYLOAD, LogLine, Output, Request, RequestId,
+};
 use serde_json::json;
 
 /// Everything that was said, in bytes.
@@ -44,6 +46,68 @@ fn the_longest_request_is_sent_and_one_byte_more_is_not() {
     assert_eq!(said(&outputs(&mut dialogue)), [LEAST_PAYLOAD]);
     dialogue.request(0, 3, with(room + 1));
     assert!(matches!(done(&outputs(&mut dialogue))[..], [(3, Err(Failure::TooLong { .. }))]));
+}
+
+/// The request that an output makes.
+fn made(output: &Output) -> RequestId {
+    let Output::Publish { request: Some(request), .. } = output else { panic!("{output:?}") };
+    *request
+}
+
+#[test]
+fn a_request_whose_length_turns_out_not_to_be_taken_ends_at_once_and_no_other_with_it() {
+    let mut dialogue = signed_in(quiet());
+    let topic = format!("{SYS}/thing/topo/get_reply");
+    for ticket in [1, 2] {
+        dialogue.request(0, ticket, call_for("thing.topo.get", json!("x")));
+    }
+    dialogue.subscribed(0, &topic);
+    let sent = outputs(&mut dialogue);
+    let mut last = sent.iter().rev().map(made);
+    let (first, second) = (last.next().unwrap(), last.next().unwrap());
+    assert_ne!(first, second);
+    let why = || "too long for it".to_owned();
+    dialogue.not_taken(first, why());
+    assert_eq!(done(&outputs(&mut dialogue)), [(2, Err(Failure::NotTaken(why())))]);
+    dialogue.not_taken(first, why());
+    assert_eq!(outputs(&mut dialogue), [], "once");
+    dialogue.tick(20_000);
+    assert_eq!(done(&outputs(&mut dialogue)), [(1, Err(Failure::TimedOut))], "the other waits on");
+    dialogue.not_taken(second, why());
+    assert_eq!(outputs(&mut dialogue), [], "it has ended");
+}
+
+#[test]
+fn the_next_of_those_that_go_one_at_a_time_goes_when_one_is_not_taken() {
+    let mut dialogue = signed_in(quiet());
+    for ticket in [1, 2] {
+        dialogue.request(0, ticket, Request::Shadow(json!({"method": "update", "state": ticket})));
+    }
+    dialogue.subscribed(0, "/shadow/get/pk/device");
+    let sent = outputs(&mut dialogue);
+    assert_eq!(published(&sent).last().unwrap().1["state"], 1);
+    dialogue.not_taken(made(sent.last().unwrap()), String::new());
+    let told = outputs(&mut dialogue);
+    assert_eq!(published(&told)[0].1["state"], 2, "{told:?}");
+    assert!(matches!(done(&told)[..], [(1, Err(Failure::NotTaken(_)))]), "{told:?}");
+}
+
+#[test]
+fn warnings_that_are_not_taken_go_up_in_shorter_messages() {
+    let mut dialogue = with_logs(quiet(), 1);
+    let reply_topic = format!("{SYS}/thing/log/post_reply");
+    (0..20).for_each(|n| dialogue.log(log_line(&format!("{n} {}", "x".repeat(200)))));
+    let mut lengths = Vec::new();
+    for _ in 0..2 {
+        let now = dialogue.next_deadline().unwrap();
+        dialogue.tick(now);
+        dialogue.subscribed(now, &reply_topic);
+        let sent = outputs(&mut dialogue);
+        let post = sent.iter().find(|output| said(std::slice::from_ref(output)).iter().any(|len| *len > 500)).unwrap();
+        lengths.extend(said(std::slice::from_ref(post)));
+        dialogue.not_taken(made(post), String::new());
+    }
+    assert!(lengths[0] > LEAST_PAYLOAD && lengths[1] <= LEAST_PAYLOAD, "{lengths:?}");
 }
 
 #[test]

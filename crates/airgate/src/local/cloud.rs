@@ -8,6 +8,10 @@ use airgate_proto::{Answer, Ask, Code, Device, Done, Id, Refusal, Reply};
 use iotcloud::Secret;
 use iotcloud::aliyun::dialogue::{AnswerRefused, DeviceId, Failure, Request};
 
+/// What to do about a request that is too long for the module, as it has just said.
+const SHORTEN_AND_LOWER: &str = "split it or compress it; set `max_publish_bytes` under [modem] to what the module's \
+     firmware takes, and what is longer is refused before it is tried";
+
 impl Connection {
     pub(super) fn ask(&mut self, id: Id, ask: Ask) {
         let word = word(&ask);
@@ -83,6 +87,7 @@ fn refused(id: Id, failure: &Failure) -> Refusal {
         Failure::NotSubscribed => (Code::Internal, "the log tells what the cloud refused"),
         Failure::Refused { .. } => (Code::CloudRefused, "do what the message says, then ask again"),
         Failure::TooLong { .. } => (Code::PayloadTooLarge, SHORTEN_OR_RAISE),
+        Failure::NotTaken(_) => (Code::PayloadTooLarge, SHORTEN_AND_LOWER),
         Failure::Unusable(_) => (Code::BadField, "see the documentation of the method"),
     };
     Refusal::new(id, code, failure.to_string(), hint)

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use iotcloud::Cloud;
 use iotcloud::aliyun::Dialogue;
-use iotcloud::aliyun::dialogue::{Answer, AnswerRefused, Body, Call, DeviceId, Failure, Output, Request};
+use iotcloud::aliyun::dialogue::{Answer, AnswerRefused, Body, Call, DeviceId, Failure, Output, Request, RequestId};
 use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -24,6 +24,16 @@ const WAITING: usize = 64;
 pub(super) enum Asked {
     Request(Request, oneshot::Sender<Result<Value, Failure>>),
     Answer(String, Answer, oneshot::Sender<Result<(), AnswerRefused>>),
+}
+
+/// What the dialogue wants said.
+#[derive(Debug)]
+pub(super) struct Saying {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    pub(super) qos: u8,
+    /// Which request it makes.
+    pub(super) request: Option<RequestId>,
 }
 
 /// The handle through which the doors ask the cloud.
@@ -68,7 +78,7 @@ pub(super) struct Talk {
     last_ticket: u64,
     waiting: HashMap<u64, oneshot::Sender<Result<Value, Failure>>>,
     /// Said as soon as the line is free.
-    pub(super) to_say: VecDeque<(String, Vec<u8>, u8)>,
+    pub(super) to_say: VecDeque<Saying>,
     /// To how many programs a call went.
     pub(super) delivered: FuturesUnordered<BoxFuture<'static, (String, usize)>>,
 }
@@ -215,8 +225,8 @@ impl Session {
     pub(super) async fn carry_out(&mut self) {
         while let Some(output) = self.talk.machine.as_mut().and_then(Dialogue::next_output) {
             match output {
-                Output::Publish { topic, payload, qos } => {
-                    self.talk.to_say.push_back((topic, payload, super::number(qos)));
+                Output::Publish { topic, payload, qos, request } => {
+                    self.talk.to_say.push_back(Saying { topic, payload, qos: super::number(qos), request });
                 }
                 Output::Filters if self.state == State::Online => self.want(),
                 // They are wanted with the next session.

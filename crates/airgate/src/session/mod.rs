@@ -40,6 +40,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use iotcloud::Cloud;
+use iotcloud::aliyun::dialogue::RequestId;
 use pace::Pace;
 use retry::Retry;
 use std::collections::BTreeMap;
@@ -131,8 +132,8 @@ struct Messages {
 #[derive(Debug)]
 enum Sent {
     Messages(Messages),
-    /// A part of the cloud's dialogue; it is said again at the next sign-in.
-    Dialogue,
+    /// A part of the cloud's dialogue, perhaps a request; what the dialogue says by itself is said again at the next sign-in.
+    Dialogue(Option<RequestId>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Messages on their way up: handed to the uplink, and settled, put back or given up by what became of them.
 
+use super::dialogue::Saying;
 use super::{Messages, Sent, Session, State, WINDOW};
 use crate::batch::Load;
 use crate::outbox::{Outgoing, Qos};
@@ -7,6 +8,7 @@ use crate::router::Downlink;
 use air780e::PublishError;
 use air780e::command::mqtt::SURE_PAYLOAD;
 use air780e::exchange::Failure;
+use iotcloud::aliyun::dialogue::RequestId;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -30,8 +32,8 @@ impl Session {
     /// The dialogue goes before programs' messages.
     pub(super) fn say(&mut self) {
         while self.has_room() && self.paced_until().is_none() {
-            let Some((topic, payload, qos)) = self.talk.to_say.pop_front() else { return };
-            self.publish(Sent::Dialogue, None, topic, payload.into(), qos);
+            let Some(Saying { topic, payload, qos, request }) = self.talk.to_say.pop_front() else { return };
+            self.publish(Sent::Dialogue(request), None, topic, payload.into(), qos);
         }
     }
 
@@ -106,15 +108,9 @@ impl Session {
         if outcome.is_ok() {
             self.parts.quota.delivered();
         }
-        let Sent::Messages(messages) = sent else {
-            match outcome {
-                Err(error @ PublishError::LengthRefused { .. }) => {
-                    tracing::warn!(%error, "a part of the cloud's dialogue cannot be sent; {LOWER}");
-                }
-                Err(error) => tracing::debug!(%error, "a part of the cloud's dialogue was not delivered"),
-                Ok(()) => {}
-            }
-            return;
+        let messages = match sent {
+            Sent::Messages(messages) => messages,
+            Sent::Dialogue(request) => return self.on_said(request, outcome),
         };
         match outcome {
             Ok(()) => messages.seqs.into_iter().for_each(|seq| self.parts.outbox.settle(seq)),
@@ -125,6 +121,19 @@ impl Session {
             Err(PublishError::Failed(Failure::TooLong(error))) => self.unsendable(&messages, &error.to_string()),
             Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(&messages, &refusal.to_string()),
             Err(PublishError::Offline | PublishError::Failed(_)) => self.put_back(&messages.seqs),
+        }
+    }
+
+    fn on_said(&mut self, request: Option<RequestId>, outcome: Result<(), PublishError>) {
+        match outcome {
+            Ok(()) => {}
+            Err(error @ PublishError::LengthRefused { .. }) => {
+                tracing::warn!(%error, "a part of the cloud's dialogue cannot be sent; {LOWER}");
+                if let (Some(machine), Some(request)) = (&mut self.talk.machine, request) {
+                    machine.not_taken(request, error.to_string());
+                }
+            }
+            Err(error) => tracing::debug!(%error, "a part of the cloud's dialogue was not delivered"),
         }
     }
 

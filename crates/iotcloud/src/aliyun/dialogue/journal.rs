@@ -3,7 +3,7 @@
 //! Source: Alibaba Cloud IoT Platform documentation, "Device log reporting".
 
 use super::requests::Purpose;
-use super::{Failure, alink};
+use super::{Failure, LEAST_PAYLOAD, alink};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 
@@ -48,6 +48,8 @@ pub(super) struct Journal {
     mode: Mode,
     /// Lines of the message under way.
     under_way: usize,
+    /// One was not taken for its length: the next ones are as short as any may be.
+    is_brief: bool,
     next_question_ms: u64,
     next_post_ms: u64,
 }
@@ -97,9 +99,10 @@ impl Journal {
         };
     }
 
-    pub(super) fn posted(&mut self, is_kept: bool) {
-        if is_kept {
-            self.lines.drain(..self.under_way.min(self.lines.len()));
+    pub(super) fn posted(&mut self, result: &Result<Value, Failure>) {
+        match result {
+            Ok(_) => drop(self.lines.drain(..self.under_way.min(self.lines.len()))),
+            Err(failure) => self.is_brief |= matches!(failure, Failure::NotTaken(_)),
         }
         self.under_way = 0;
     }
@@ -118,7 +121,7 @@ impl Journal {
             }
             Mode::On => {
                 self.next_post_ms = now_ms + REST_MS;
-                let lines = self.first(max_payload);
+                let lines = self.first(if self.is_brief { LEAST_PAYLOAD } else { max_payload });
                 self.under_way = lines.len();
                 Some((POST, Value::Array(lines), Purpose::LogPost))
             }

@@ -5,7 +5,7 @@
 //! before. What is to be done comes out of [`Dialogue::next_output`], in order.
 //!
 //! * [dialogue-1] Each request ends exactly once: with the reply that bears its id on its topic, with the end of the
-//!   session, or after its time.
+//!   session, when it turns out that its length is not taken, or after its time.
 //! * [dialogue-2] A request is sent when its reply can arrive: after the subscription is confirmed.
 //! * [dialogue-3] Each call of the cloud is answered exactly once: by a program, or in words that say that none did.
 //! * [dialogue-4] Everything that is remembered is bounded.
@@ -26,7 +26,7 @@ mod types;
 
 pub use super::wrap::WrapError;
 pub use journal::{Level, LogLine};
-pub use types::{Answer, AnswerRefused, Body, Call, DeviceId, Failure, Output, Request};
+pub use types::{Answer, AnswerRefused, Body, Call, DeviceId, Failure, Output, Request, RequestId};
 
 use super::config::check_identity;
 use super::{Aliyun, ota};
@@ -217,8 +217,8 @@ impl Dialogue {
             }
             Request::Shadow(document) => {
                 let (topic, reply) = (self.own.shadow("update"), self.own.shadow("get"));
-                let payload = document.to_string().into_bytes();
-                self.send(now_ms, requests::New::shadow(topic, reply, payload, Purpose::Program(ticket)));
+                let (id, payload) = (self.next_id(), document.to_string().into_bytes());
+                self.send(now_ms, requests::New::shadow(id, topic, reply, payload, Purpose::Program(ticket)));
             }
             Request::AddDevice { device, secret } => {
                 let params = json!([self.devices.signed(&device, &secret, now_ms, "signmethod")]);
@@ -236,6 +236,13 @@ impl Dialogue {
                 self.out.push_back(Output::Filters);
                 self.ask_alink(now_ms, &topic, None, &params, Purpose::Program(ticket), requests::TIMEOUT_MS);
             }
+        }
+    }
+
+    /// Whatever was to send this request does not take its length: nobody will reply. `why` is for whoever asked.
+    pub fn not_taken(&mut self, request: RequestId, why: String) {
+        if let Some(purpose) = self.requests.not_sent(request, &mut self.out) {
+            self.ended(purpose, Err(Failure::NotTaken(why)));
         }
     }
 
@@ -377,7 +384,7 @@ impl Dialogue {
                 Ok(data) => self.journal.told(&data),
                 Err(failure) => self.journal.not_told(&failure),
             },
-            Purpose::LogPost => self.journal.posted(result.is_ok()),
+            Purpose::LogPost => self.journal.posted(&result),
         }
     }
 
@@ -401,7 +408,7 @@ impl Dialogue {
             return self
                 .note(format!("nothing is said on {topic}: it would be {len} bytes, and one message carries {max}"));
         }
-        self.out.push_back(Output::Publish { topic, payload, qos });
+        self.out.push_back(Output::Publish { topic, payload, qos, request: None });
     }
 
     fn note(&mut self, text: String) {

@@ -1,6 +1,6 @@
 //! Requests that wait for the cloud's reply, each known by its id and the topic on which the reply comes.
 
-use super::{DeviceId, Failure, Output};
+use super::{DeviceId, Failure, Output, RequestId};
 use crate::Qos;
 use std::collections::VecDeque;
 
@@ -27,8 +27,9 @@ pub(super) enum Purpose {
 /// A request to be made.
 #[derive(Debug)]
 pub(super) struct New {
-    /// `None`: the reply bears no id, and requests on its topic are made one at a time.
-    id: Option<u32>,
+    id: RequestId,
+    /// The reply bears no id, and requests on its topic are made one at a time.
+    in_turn: bool,
     pub(super) topic: String,
     pub(super) reply_topic: String,
     pub(super) payload: Vec<u8>,
@@ -40,11 +41,12 @@ pub(super) struct New {
 impl New {
     pub(super) fn alink(id: u32, topic: &str, payload: Vec<u8>, qos: Qos, purpose: Purpose, timeout_ms: u64) -> Self {
         let (topic, reply_topic) = (topic.to_owned(), format!("{topic}_reply"));
-        Self { id: Some(id), topic, reply_topic, payload, qos, purpose, timeout_ms }
+        Self { id: RequestId(id), in_turn: false, topic, reply_topic, payload, qos, purpose, timeout_ms }
     }
 
-    pub(super) fn shadow(topic: String, reply_topic: String, payload: Vec<u8>, purpose: Purpose) -> Self {
-        Self { id: None, topic, reply_topic, payload, qos: Qos::AtLeastOnce, purpose, timeout_ms: TIMEOUT_MS }
+    pub(super) fn shadow(id: u32, topic: String, reply_topic: String, payload: Vec<u8>, purpose: Purpose) -> Self {
+        let (qos, timeout_ms) = (Qos::AtLeastOnce, TIMEOUT_MS);
+        Self { id: RequestId(id), in_turn: true, topic, reply_topic, payload, qos, purpose, timeout_ms }
     }
 }
 
@@ -90,14 +92,15 @@ impl Requests {
 
     /// [dialogue-2]
     pub(super) fn subscribed(&mut self, filter: &str, out: &mut VecDeque<Output>) {
-        let mut in_turn = self.waiting.iter().any(|w| w.sent && w.new.id.is_none() && w.new.reply_topic == filter);
+        let mut in_turn = self.waiting.iter().any(|w| w.sent && w.new.in_turn && w.new.reply_topic == filter);
         for waiting in self.waiting.iter_mut().filter(|w| !w.sent && w.new.reply_topic == filter) {
-            if waiting.new.id.is_none() && std::mem::replace(&mut in_turn, true) {
+            if waiting.new.in_turn && std::mem::replace(&mut in_turn, true) {
                 continue;
             }
             waiting.sent = true;
             let (topic, payload) = (waiting.new.topic.clone(), std::mem::take(&mut waiting.new.payload));
-            out.push_back(Output::Publish { topic, payload, qos: waiting.new.qos });
+            let request = Some(waiting.new.id);
+            out.push_back(Output::Publish { topic, payload, qos: waiting.new.qos, request });
         }
     }
 
@@ -108,19 +111,24 @@ impl Requests {
 
     /// [dialogue-1] The request that this is the reply to.
     pub(super) fn replied(&mut self, topic: &str, id: u32, out: &mut VecDeque<Output>) -> Option<Purpose> {
-        self.take(topic, Some(id), out)
+        self.take(|new| !new.in_turn && new.id == RequestId(id) && new.reply_topic == topic, out)
     }
 
     /// As [`Requests::replied`], where replies bear no id.
     pub(super) fn replied_in_turn(&mut self, topic: &str, out: &mut VecDeque<Output>) -> Option<Purpose> {
-        self.take(topic, None, out)
+        self.take(|new| new.in_turn && new.reply_topic == topic, out)
     }
 
-    fn take(&mut self, topic: &str, id: Option<u32>, out: &mut VecDeque<Output>) -> Option<Purpose> {
-        let at = self.waiting.iter().position(|w| w.sent && w.new.id == id && w.new.reply_topic == topic)?;
-        let purpose = self.waiting.remove(at).new.purpose;
-        if id.is_none() {
-            self.subscribed(topic, out);
+    /// There will be no reply to it: it could not be sent.
+    pub(super) fn not_sent(&mut self, request: RequestId, out: &mut VecDeque<Output>) -> Option<Purpose> {
+        self.take(|new| new.id == request, out)
+    }
+
+    fn take(&mut self, is_it: impl Fn(&New) -> bool, out: &mut VecDeque<Output>) -> Option<Purpose> {
+        let at = self.waiting.iter().position(|w| w.sent && is_it(&w.new))?;
+        let New { in_turn, reply_topic, purpose, .. } = self.waiting.remove(at).new;
+        if in_turn {
+            self.subscribed(&reply_topic, out);
         }
         Some(purpose)
     }

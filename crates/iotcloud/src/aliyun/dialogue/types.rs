@@ -68,6 +68,10 @@ impl Request {
     }
 }
 
+/// A request that waits for its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(pub(super) u32);
+
 /// Why a request came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
@@ -105,6 +109,9 @@ pub enum Failure {
         /// The limit, in bytes.
         max: usize,
     },
+    /// Whatever was to send it does not take its length. Nothing was sent.
+    #[error("{0}")]
+    NotTaken(String),
 }
 
 fn said(message: &str) -> String {
@@ -217,6 +224,8 @@ pub enum Output {
         payload: Vec<u8>,
         /// How hard to try.
         qos: Qos,
+        /// The request that this makes, if it makes one: see [`Dialogue::not_taken`](super::Dialogue::not_taken).
+        request: Option<RequestId>,
     },
     /// [`Dialogue::filters`](super::Dialogue::filters) changed.
     Filters,
