@@ -151,6 +151,32 @@ const CASES: &[Case] = &[
         words: &["V1140 is older", "newer"],
         ..WELL
     },
+    Case {
+        fault: "longer messages than the firmware takes",
+        modem: &["--profile", "780e-v1169"],
+        line: "max_publish_bytes = 4100",
+        rung: "firmware",
+        state: "warning",
+        words: &["V1169_LTE_AT takes at most 2384 bytes", "max_publish_bytes = 2384 under [modem]", "airgate.toml:3:"],
+        ..WELL
+    },
+    Case {
+        fault: "messages as long as the firmware takes",
+        modem: &["--profile", "780e-v1169"],
+        line: "max_publish_bytes = 2384",
+        rung: "firmware",
+        state: "ok",
+        words: &["V1169"],
+        ..WELL
+    },
+    Case {
+        fault: "long messages and a firmware of which no bound is known",
+        line: "max_publish_bytes = 4100",
+        rung: "firmware",
+        state: "ok",
+        words: &["V1161"],
+        ..WELL
+    },
 ];
 
 /// Looks at one case: the module, a configuration, no daemon.
@@ -220,6 +246,16 @@ fn without_a_daemon_all_rungs_up_to_the_sign_in_are_climbed() {
     house.kill_daemon();
     let report = check(&house.path("airgate.toml"));
     assert_eq!((&report["failed"], state(&report, "sign_in")), (&Value::Null, &"ok".into()), "{report:#}");
+}
+
+#[test]
+fn what_the_firmware_takes_is_compared_beside_a_running_daemon_too() {
+    let house =
+        House::with(Setup { profile: "780e-v1169", modem: "max_publish_bytes = \"4 KiB\"", ..Setup::default() });
+    house.program();
+    let report = check(&house.path("airgate.toml"));
+    assert_eq!((&report["failed"], state(&report, "firmware")), (&Value::Null, &"warning".into()), "{report:#}");
+    assert!(report.to_string().contains("max_publish_bytes = 2384 under [modem] (it is 4096"), "{report:#}");
 }
 
 #[test]

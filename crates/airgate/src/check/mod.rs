@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod daemon;
 pub mod heard;
+pub mod lengths;
 pub mod module;
 pub mod port;
 pub mod rights;

@@ -1,9 +1,9 @@
 //! From a module that answers to a cloud that takes us: the driver goes the daemon's way, and is watched.
 
-use super::{Report, Rung, State, Stop};
+use super::{Report, Rung, State, Stop, lengths};
 use crate::clock::host::unix_ms;
 use crate::cloud::{self, Identity};
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::session::random;
 use crate::uplink::{self, Uplink};
 use air780e::command::network::{Registration, SignalQuality};
@@ -31,7 +31,7 @@ const PAST_S: u64 = 1_704_067_200;
 
 struct Climb<'a> {
     report: &'a mut Report,
-    config: &'a Config,
+    loaded: &'a Loaded,
     uplink: Uplink,
     status: watch::Receiver<Status>,
     events: mpsc::Receiver<Event>,
@@ -43,12 +43,12 @@ struct Climb<'a> {
 ///
 /// # Errors
 /// [`Stop`] when a rung failed, which is in the report.
-pub async fn climb(report: &mut Report, config: &Config, baud: u32, patience: Duration) -> Result<(), Stop> {
+pub async fn climb(report: &mut Report, loaded: &Loaded, baud: u32, patience: Duration) -> Result<(), Stop> {
     // The rate stays as it was found.
-    let line = Line { baud, max_baud: None, ..uplink::line(&config.modem) };
+    let line = Line { baud, max_baud: None, ..uplink::line(&loaded.config.modem) };
     let (uplink, events) = Uplink::start(line, Recovery::default());
     let until = Instant::now() + patience;
-    let mut climb = Climb { report, config, status: uplink.status(), uplink, events, until };
+    let mut climb = Climb { report, loaded, status: uplink.status(), uplink, events, until };
     climb.identity().await?;
     climb.sim().await?;
     climb.network().await?;
@@ -83,6 +83,7 @@ impl Climb<'_> {
         };
         image(self.report, &identity.model, &identity.firmware)?;
         firmware(self.report, &identity.firmware);
+        lengths::compare(self.report, &identity.firmware, self.loaded);
         Ok(())
     }
 
@@ -109,7 +110,7 @@ impl Climb<'_> {
                 "`airgate at ATI` shows what it is",
             ),
             Phase::NoSim => self.report.fail(Rung::Sim, "there is no SIM card, or it is not recognised", NO_SIM),
-            Phase::SimLocked if self.config.modem.sim_pin.is_some() => self.report.fail(
+            Phase::SimLocked if self.loaded.config.modem.sim_pin.is_some() => self.report.fail(
                 Rung::Sim,
                 "the SIM card did not take its PIN",
                 "compare `sim_pin` under [modem] with the card's papers before you try again: three wrong ones lock it",
@@ -178,7 +179,7 @@ impl Climb<'_> {
 
     async fn cloud(&mut self) -> Result<(), Stop> {
         let imei = self.status.borrow().identity.as_ref().map(|identity| identity.imei.clone());
-        let cloud = match ready(self.config, imei.as_deref()) {
+        let cloud = match ready(&self.loaded.config, imei.as_deref()) {
             Ok(cloud) => cloud,
             Err(why) => {
                 self.report.skip(Rung::Connection, why.clone());

@@ -114,8 +114,14 @@ async fn climb(
     if let Ok((client, _events)) = Client::connect(&config.local.socket).await
         && let Ok(told) = client.status().await
     {
-        return check::daemon::climb(report, status.insert(told));
+        let told = status.insert(told);
+        let climbed = check::daemon::climb(report, told);
+        if report.state(Rung::Firmware).is_some() {
+            let firmware = told.pointer("/module/firmware").and_then(Value::as_str).unwrap_or_default();
+            check::lengths::compare(report, firmware, loaded);
+        }
+        return climbed;
     }
     let baud = check::port::climb(report, &config.modem).await?;
-    check::module::climb(report, config, baud, patience).await
+    check::module::climb(report, loaded, baud, patience).await
 }

@@ -44,7 +44,7 @@ impl Loaded {
     }
 
     /// Where a key was given: itself, or the table that says it.
-    fn place_of(&self, key: &str) -> Option<Place> {
+    pub fn place_of(&self, key: &str) -> Option<Place> {
         let mut name = key;
         loop {
             if let Some(place) = self.places.get(name) {
