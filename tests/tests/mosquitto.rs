@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
 use airgate_tests::{House, Process, eventually, free_port};
+use serde_json::json;
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
@@ -41,4 +42,24 @@ fn mosquitto_sub_sees_each_message_and_mosquitto_pub_reaches_a_program() {
         Command::new("mosquitto_pub").args(["-p", &port, "-q", "1", "-t", "plant/commands", "-m", "open"]).status();
     assert!(sent.unwrap().success());
     assert_eq!(program.wait_with_output().unwrap().stdout, b"open\n");
+}
+
+#[test]
+fn a_topic_for_which_the_broker_closes_the_connection_is_refused_and_holds_up_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let broker = mosquitto(port, &dir.path().join("broker.log"));
+    let house = House::with_broker(port);
+    let mut program = house.program();
+    for topic in ["plant/\u{ffff}".to_owned(), format!("a{}", "/".repeat(201))] {
+        let answer = program.ask(json!({"op": "publish", "topic": topic, "payload": "x"}));
+        assert_eq!(answer["code"], "bad_topic", "{answer}");
+    }
+    let filter = program.ask(json!({"op": "subscribe", "filter": "plant/\u{1fffe}"}));
+    assert_eq!(filter["code"], "bad_filter", "{filter}");
+    // What is too deep below a prefix is known only where the broker is: the subscription is not made.
+    program.ask_ok(json!({"op": "subscribe", "filter": format!("a{}", "/".repeat(201))}));
+    program.ask_ok(json!({"op": "publish", "topic": format!("a{}", "/".repeat(200)), "payload": "x", "confirm": true}));
+    program.event(|event| event["event"] == "sent");
+    assert!(!broker.log().contains("malformed"), "{}", broker.log());
 }

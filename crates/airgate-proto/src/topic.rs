@@ -1,7 +1,8 @@
 //! Topic names and topic filters as MQTT 3.1.1 defines them.
 //!
-//! Stricter than MQTT in one point, which it allows: control characters are refused, because a topic travels inside an AT
-//! command line and through logs.
+//! Stricter than MQTT in two points, which it allows. Control characters are refused, because a topic travels inside an AT
+//! command line and through logs. So are the code points that Unicode gives to no character ever: a broker may close the
+//! connection for one of either kind, and mosquitto does. It would do so again each time the message is sent.
 //!
 //! Source: MQTT Version 3.1.1, sections 1.5.3 and 4.7.
 
@@ -19,6 +20,9 @@ pub enum TopicError {
     /// A control character, U+0000 included.
     #[error("it contains the control character U+{0:04X}")]
     Control(u32),
+    /// One of the code points that are no characters, such as U+FFFF.
+    #[error("it contains U+{0:04X}, which Unicode gives to no character; a broker may close the connection for it")]
+    Noncharacter(u32),
     /// A wildcard in a topic that one publishes to.
     #[error("`{0}` is a wildcard: one may subscribe with it but not publish to it")]
     WildcardInName(char),
@@ -91,8 +95,15 @@ fn validate_text(text: &str) -> Result<(), TopicError> {
     if text.len() > MAX_TOPIC_BYTES {
         return Err(TopicError::TooLong(text.len()));
     }
-    match text.chars().find(|c| c.is_control()) {
-        Some(control) => Err(TopicError::Control(u32::from(control))),
+    match text.chars().find(|c| c.is_control() || is_noncharacter(*c)) {
+        Some(control) if control.is_control() => Err(TopicError::Control(u32::from(control))),
+        Some(other) => Err(TopicError::Noncharacter(u32::from(other))),
         None => Ok(()),
     }
+}
+
+/// Whether Unicode will never give this code point to a character. Source: The Unicode Standard, section 23.7.
+#[must_use]
+pub fn is_noncharacter(c: char) -> bool {
+    matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }

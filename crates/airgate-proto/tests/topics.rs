@@ -43,6 +43,19 @@ fn names_take_no_wildcards_and_no_control_characters() {
 }
 
 #[test]
+fn what_a_broker_may_close_the_connection_for_is_refused_in_names_and_filters() {
+    // MQTT 3.1.1, section 1.5.3.
+    for code in ['\u{fdd0}', '\u{fdef}', '\u{fffe}', '\u{ffff}', '\u{1ffff}', '\u{10fffe}'] {
+        let error = Err(TopicError::Noncharacter(code.into()));
+        assert_eq!((validate_name(&format!("a/{code}")), validate_filter(&format!("{code}/#"))), (error, error));
+    }
+    // These are characters: the mark of the byte order, the replacement, a private one, and the last before the others.
+    for text in ["a/\u{feff}", "a/\u{fffd}", "a/\u{e000}", "a/\u{fdcf}\u{fdf0}", "a/\u{1f600}"] {
+        assert_eq!(validate_name(text), Ok(()), "{text:?}");
+    }
+}
+
+#[test]
 fn filters_place_wildcards_alone() {
     for (filter, expected) in [
         ("#", Ok(())),

@@ -8,6 +8,9 @@ use crate::{
 
 /// MQTT's own bounds; the payload is what other clouds take, since a broker's own bound cannot be known.
 pub const LIMITS: Limits = Limits { payload_bytes: 256 * 1024, topic_bytes: 65_535, subscriptions: None };
+/// Slashes that a topic may have. The standard names no bound, but a broker that has one closes the connection, and would do so
+/// again each time the message is sent. Source: mosquitto, where a topic of 201 slashes is a malformed packet.
+const MAX_SLASHES: usize = 200;
 
 /// What the user says of the broker.
 #[derive(Debug, Clone)]
@@ -110,8 +113,11 @@ impl Mqtt {
             return Err(TopicError::Empty);
         }
         let long = if is_absolute(topic) { topic.to_owned() } else { format!("{}{topic}", self.prefix) };
-        match long.len() {
-            length if length > LIMITS.topic_bytes => Err(TopicError::TooLong { length, limit: LIMITS.topic_bytes }),
+        if long.len() > LIMITS.topic_bytes {
+            return Err(TopicError::TooLong { length: long.len(), limit: LIMITS.topic_bytes });
+        }
+        match long.matches('/').count() {
+            slashes if slashes > MAX_SLASHES => Err(TopicError::TooDeep { slashes, limit: MAX_SLASHES }),
             _ => Ok(long),
         }
     }

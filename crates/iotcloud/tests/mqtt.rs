@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail loudly")]
 
 use iotcloud::mqtt::{Config, Mqtt};
-use iotcloud::{Cloud, Incoming, Moment, RefusalKind, Root, Secret, Tls, TlsChoice};
+use iotcloud::{Cloud, Incoming, Moment, RefusalKind, Root, Secret, Tls, TlsChoice, TopicError};
 
 fn config() -> Config {
     Config::new("broker.example", "gateway-1")
@@ -23,6 +23,15 @@ fn settings_go_through_as_they_are() {
     assert_eq!(made.password.unwrap().expose(), "p");
     let made = cloud(Config { tls: TlsChoice::Off, ..self::config() }).sign_in(&Moment::new(0, 0));
     assert_eq!((made.port, made.tls, made.username, made.password), (1883, Tls::Off, None, None));
+}
+
+#[test]
+fn topics_so_deep_that_a_broker_closes_the_connection_are_none() {
+    let plain = cloud(config());
+    assert!(plain.expand(&"/".repeat(200)).is_ok());
+    assert_eq!(plain.expand(&"/".repeat(201)), Err(TopicError::TooDeep { slashes: 201, limit: 200 }));
+    let below = cloud(Config { topic_prefix: "a/b".into(), ..config() });
+    assert_eq!(below.expand(&format!("c{}", "/".repeat(199))), Err(TopicError::TooDeep { slashes: 201, limit: 200 }));
 }
 
 #[test]

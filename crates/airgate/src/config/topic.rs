@@ -1,5 +1,7 @@
 //! Which topics and filters MQTT allows.
 
+use airgate_proto::topic::is_noncharacter;
+
 /// The longest topic that MQTT can carry, in bytes (its length is a 16-bit field).
 const LONGEST: usize = 65_535;
 
@@ -35,6 +37,8 @@ fn check_text(text: &str) -> Result<(), &'static str> {
         Err("it is longer than MQTT's 65535 bytes")
     } else if text.contains(char::is_control) {
         Err("it holds a control character")
+    } else if text.contains(is_noncharacter) {
+        Err("it holds a code point that Unicode gives to no character, such as U+FFFF")
     } else {
         Ok(())
     }
@@ -49,7 +53,7 @@ mod tests {
         for good in ["#", "+", "sport/tennis/#", "+/tennis/#", "sport/+/player1", "/finance", "/+"] {
             assert_eq!(check_filter(good), Ok(()), "{good}");
         }
-        for bad in ["sport/tennis#", "sport/tennis/#/ranking", "sport+", "", "a\0b"] {
+        for bad in ["sport/tennis#", "sport/tennis/#/ranking", "sport+", "", "a\0b", "a\u{ffff}"] {
             assert!(check_filter(bad).is_err(), "{bad}");
         }
     }
