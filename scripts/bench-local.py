@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Both doors beside Debian's mosquitto on its Unix listener, in one run. Called by `scripts/bench local`.
 
-    bench-local.py BROKER_PORT AIRGATE_SOCKET AIRGATE_MQTT_SOCKET AIRGATE_PID MOSQUITTO_SOCKET MOSQUITTO_PID
+    bench-local.py BROKER_PORT AIRGATE_SOCKET AIRGATE_MQTT_SOCKET AIRGATE_PID \
+        MOSQUITTO_SOCKET MOSQUITTO_PID SAVING_SOCKET SAVING_PID
 
-The broker at BROKER_PORT is the far end for both: airgate reaches it through the simulated module, mosquitto by its bridge.
-What airgate cannot go below is measured too: a record of the same size written and brought to the same disk, and nothing else.
+The broker at BROKER_PORT is the far end for all: airgate reaches it through the simulated module, mosquitto by its bridge.
+There are two of these bridges, because they promise different things: one keeps messages in memory, as airgate does at QoS 0;
+the other saves them at each change, the nearest that mosquitto has to what airgate promises at QoS 1 (but it answers before it
+saves). What airgate cannot go below at QoS 1 is measured too: a record of the same size brought to the same disk, and nothing else.
 """
 
 import glob
@@ -16,7 +19,7 @@ import time
 
 from doors import Json, Mqtt
 
-PORT, JSON, MQTT, AIRGATE, RIVAL_SOCKET, RIVAL = sys.argv[1:]
+PORT, JSON, MQTT, AIRGATE, RIVAL_SOCKET, RIVAL, SAVING_SOCKET, SAVING = sys.argv[1:]
 PAYLOAD = "x" * 150
 # Messages a second, and how many of them.
 RATES = [(1, 10), (10, 100), (100, 500)]
@@ -36,8 +39,8 @@ def share(values, part):
     return 1000 * values[min(len(values) - 1, int(len(values) * part))]
 
 
-def tell(name, line):
-    print(f"local  {name:<17} {line}", flush=True)
+def tell(name, qos, line):
+    print(f"local  {name:<17} QoS {qos} {line}", flush=True)
 
 
 class FarEnd(threading.Thread):
@@ -57,7 +60,7 @@ class FarEnd(threading.Thread):
                 self.arrived[int(body[2 + topic :].split(b" ")[0])] = time.monotonic()
 
 
-def latency(name, pid, program, topic, rate, count):
+def latency(name, pid, program, topic, qos, rate, count):
     far, sent, accepted = FarEnd(topic, count), [], []
     used = cpu(pid)
     began = time.monotonic()
@@ -66,13 +69,14 @@ def latency(name, pid, program, topic, rate, count):
         if left > 0:
             time.sleep(left)
         sent.append(time.monotonic())
-        program.publish(topic, f"{number} {PAYLOAD}")
+        program.publish(topic, f"{number} {PAYLOAD}", qos)
         accepted.append(time.monotonic() - sent[-1])
     far.join(60)
     took = [moment - sent[number] for number, moment in far.arrived.items()]
     each = 1e6 * (cpu(pid) - used) / count
     tell(
         name,
+        qos,
         f"{rate:3}/s: accepted p50 {share(accepted, .5):6.2f} p99 {share(accepted, .99):6.2f} ms; "
         f"at the broker p50 {share(took, .5):6.2f} p99 {share(took, .99):6.2f} ms; "
         f"{len(took)}/{count} arrived; CPU {each:4.0f} us a message",
@@ -80,7 +84,7 @@ def latency(name, pid, program, topic, rate, count):
 
 
 def disk_alone(rate, count):
-    """Before it accepts a message at QoS 1, airgate has it on the disk; the bridge keeps it in memory."""
+    """Before it accepts a message at QoS 1, airgate has it on the disk."""
     record, took, used = b"x" * 206, [], 0
     path = os.path.join(os.path.dirname(JSON), "disk-alone")
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -97,7 +101,7 @@ def disk_alone(rate, count):
     os.close(file)
     os.unlink(path)
     spread = f"p50 {share(took, .5):6.2f} p99 {share(took, .99):6.2f} ms"
-    tell("the disk alone", f"{rate:3}/s: on it       {spread}; CPU {1e6 * used / count:4.0f} us a record")
+    tell("the disk alone", 1, f"{rate:3}/s: on it       {spread}; CPU {1e6 * used / count:4.0f} us a record")
 
 
 def throughput(name, program, topic, count=500):
@@ -106,7 +110,7 @@ def throughput(name, program, topic, count=500):
         program.send(topic, f"{number} {PAYLOAD}")
     far.join(120)
     took = time.monotonic() - began
-    tell(name, f"burst of {count}: {len(far.arrived) / took:6.0f} messages/s at the broker")
+    tell(name, 1, f"burst of {count}: {len(far.arrived) / took:6.0f} messages/s at the broker")
 
 
 def fan_out(name, where, pid, subscribers, at_once):
@@ -127,17 +131,19 @@ def fan_out(name, where, pid, subscribers, at_once):
     took, used = time.monotonic() - began, cpu(pid) - used
     each = 1e6 * used / (count * subscribers)
     deliveries = count * subscribers / took
-    tell(name, f"fan-out to {subscribers:3}, {at_once:2} at once: {deliveries:7.0f} deliveries/s, CPU {each:5.1f} us each")
+    tell(name, 0, f"fan-out to {subscribers:3}, {at_once:2} at once: {deliveries:7.0f} deliveries/s, CPU {each:5.1f} us each")
 
 
 doors = [
     ("airgate, JSON", AIRGATE, lambda: Json(JSON), "bench/json"),
     ("airgate, MQTT", AIRGATE, lambda: Mqtt(MQTT, "bench"), "bench/mqtt"),
-    ("mosquitto bridge", RIVAL, lambda: Mqtt(RIVAL_SOCKET, "bench"), "bench/rival"),
+    ("mosquitto", RIVAL, lambda: Mqtt(RIVAL_SOCKET, "bench"), "bench/rival"),
+    ("mosquitto, saving", SAVING, lambda: Mqtt(SAVING_SOCKET, "bench"), "bench/saving"),
 ]
 for rate, count in RATES:
-    for name, pid, make, topic in doors:
-        latency(name, pid, make(), topic, rate, count)
+    for qos in (0, 1):
+        for name, pid, make, topic in doors[: 3 + qos]:
+            latency(name, pid, make(), topic, qos, rate, count)
     disk_alone(rate, count)
 for name, pid, make, topic in doors:
     throughput(name, make(), topic)

@@ -74,9 +74,9 @@ class Mqtt:
         number = self.number.to_bytes(2, "big") if qos else b""
         self.socket.sendall(packet(0x30 | qos << 1, text(topic) + number + payload.encode()))
 
-    def publish(self, topic, payload):
-        self.send(topic, payload)
-        while self.read()[0] != 0x40:
+    def publish(self, topic, payload, qos=1):
+        self.send(topic, payload, qos)
+        while qos and self.read()[0] != 0x40:
             pass
 
 
@@ -89,14 +89,14 @@ class Json:
         self.lines = self.socket.makefile("rb")
         self.lines.readline()
 
-    def send(self, topic, payload):
-        request = {"id": 1, "op": "publish", "topic": topic, "payload": payload}
+    def send(self, topic, payload, qos=1):
+        request = {"id": 1, "op": "publish", "topic": topic, "payload": payload, "qos": qos}
         self.socket.sendall(json.dumps(request).encode() + b"\n")
 
     def acknowledged(self):
         while b'"ok":true' not in self.lines.readline():
             pass
 
-    def publish(self, topic, payload):
-        self.send(topic, payload)
+    def publish(self, topic, payload, qos=1):
+        self.send(topic, payload, qos)
         self.acknowledged()

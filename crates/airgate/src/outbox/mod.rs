@@ -225,12 +225,7 @@ impl Outbox {
 
     /// The cloud acknowledged it, or a QoS 0 message was handed over. Ignored when it is not in flight.
     pub fn settle(&self, seq: u64) {
-        self.inner.shared.with(|state, _| {
-            state.index.settle(seq);
-            if state.index.unwritten() > 0 {
-                self.wake(state);
-            }
-        });
+        self.finish(|state| state.index.settle(seq));
     }
 
     /// From now on [`Outbox::next`] gives only messages of at least this priority; above [`PRIORITY_MAX`], none.
@@ -240,12 +235,7 @@ impl Outbox {
 
     /// It can never be sent: it is dropped, and told. Ignored when it is not in flight.
     pub fn give_up(&self, seq: u64) {
-        self.inner.shared.with(|state, _| {
-            state.index.give_up(seq);
-            if state.index.unwritten() > 0 {
-                self.wake(state);
-            }
-        });
+        self.finish(|state| state.index.give_up(seq));
     }
 
     /// It was not sent after all: it goes back to its old place. Ignored when it is not in flight.
@@ -287,9 +277,21 @@ impl Outbox {
         let _ = closed.await;
     }
 
+    /// Something ends, and the writer is to remember it. It is woken when the lock is free, which it takes first of all:
+    /// this comes once for each message.
+    fn finish(&self, end: impl FnOnce(&mut State)) {
+        let asleep = self.inner.shared.with(|state, _| {
+            end(state);
+            state.index.unwritten() > 0 && !std::mem::replace(&mut state.woken, true)
+        });
+        if asleep {
+            // A writer that is gone needs no waking.
+            let _ = self.inner.jobs.send(Job::Wake);
+        }
+    }
+
     fn wake(&self, state: &mut State) {
         if !std::mem::replace(&mut state.woken, true) {
-            // A writer that is gone needs no waking.
             let _ = self.inner.jobs.send(Job::Wake);
         }
     }
