@@ -178,16 +178,18 @@ impl Outbox {
     /// What is on its way to the disk, this message among it, has its place there already. [outbox-12]
     fn make_room(&self, state: &mut State, message: &Message, program: Option<u64>) -> Result<(), AcceptError> {
         let Bounds { pending_bytes, max_bytes, max_messages, min_free, when_full } = self.inner.bounds;
-        if state.free < min_free {
+        let pending = pending_bytes.saturating_sub(self.inner.room.available_permits()) as u64;
+        // What came before it takes its room first. [outbox-15]
+        let free = state.free.saturating_sub(pending.saturating_sub(u64::from(permits(message))));
+        if free < min_free {
             // The writer asks again.
             self.wake(state);
-            return Err(AcceptError::LowSpace { free: state.free, min_free });
+            return Err(AcceptError::LowSpace { free, min_free });
         }
         let queued = state.index.bytes_of(message.uid);
         if let Some(max_queued_bytes) = program.filter(|max| queued + message.weight() as u64 > *max) {
             return Err(AcceptError::ProgramFull { queued, max_queued_bytes });
         }
-        let pending = pending_bytes.saturating_sub(self.inner.room.available_permits()) as u64;
         let bytes = max_bytes.saturating_sub(pending);
         let messages = max_messages.saturating_sub(state.waiters.len() as u64 + 1);
         let too_many = state.index.kept() > messages;

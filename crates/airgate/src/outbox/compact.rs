@@ -9,7 +9,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::disk::{Space, Writer};
+use super::disk::Writer;
 use super::index::{Carry, Sparse};
 use super::record::Record;
 use super::segment::{self, HEAD_LEN, Head, VERSION, file_name, unfinished_name};
@@ -59,7 +59,7 @@ impl Writer {
             });
         }
         self.told("the newest segment cannot be written anew", emptied);
-        self.space = Space::default();
+        self.space.changed();
     }
 
     /// Puts what must be kept of the newest segment in its place. If that fails halfway the log goes on in a new one, and what
@@ -137,7 +137,7 @@ impl Writer {
             self.shared.with(|state, _| state.index.shrunk(number, kept));
         }
         self.log.sizes.insert(number, length(bytes));
-        self.space.written += bytes.len() as u64;
+        self.space.wrote(bytes.len() as u64);
         Ok(())
     }
 }

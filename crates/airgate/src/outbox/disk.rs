@@ -18,6 +18,7 @@ use super::record::{Accept, Record};
 use super::recover::CLOCK_FILE;
 use super::segment::file_name;
 use super::shared::{DiskHealth, Shared, State};
+use super::space::Space;
 
 /// The longest sleep while something is to expire: a host that sleeps meanwhile does not wake us.
 const CLOCK_DOUBT: Duration = Duration::from_secs(60);
@@ -27,8 +28,6 @@ const RETRY: Duration = Duration::from_secs(1);
 const LOW_PAUSE: Duration = Duration::from_secs(10);
 /// How soon to ask again whether the host's clock is known to be right.
 const CLOCK_LOOK: Duration = Duration::from_secs(10);
-/// So many bytes written are a reason to ask again what is left.
-const SPACE_STEP: u64 = 1 << 20;
 
 pub(super) enum Job {
     Accept(AcceptJob),
@@ -78,21 +77,18 @@ pub(super) struct Writer {
     pub(super) compact_from: Option<Instant>,
 }
 
-/// When the file system was last asked what it has left.
-#[derive(Debug, Default)]
-pub(super) struct Space {
-    asked: Option<Instant>,
-    pub(super) written: u64,
-}
-
 /// Nobody can ask any more.
 struct Gone;
 
 impl Writer {
+    /// What must be before anything is accepted: it is known what the disk has left, and numbers are set aside.
+    pub(super) fn prepare(&mut self) {
+        self.look_at_space();
+        self.commit(Vec::new(), None);
+    }
+
     /// Works until it is closed or nobody is left to ask.
     pub(super) fn run(mut self) {
-        self.commit(Vec::new(), None);
-        self.look_at_space();
         self.keep_time();
         self.tidy();
         let reply = loop {
@@ -219,8 +215,11 @@ impl Writer {
         }
         match written {
             Ok(written) => {
-                self.space.written += written.spans.iter().map(|(_, len)| u64::from(*len)).sum::<u64>();
+                self.space.wrote(written.bytes);
+                let left = self.space.left();
                 self.shared.with(|state, _| {
+                    // What was on its way to the disk is on it now.
+                    state.free = left;
                     drop(rooms);
                     keep(state, group, &notes, &written, reserve, carry);
                 });
@@ -246,11 +245,15 @@ impl Writer {
         if notes.is_empty() {
             return;
         }
-        let written = self.log.jot(&records_of(&notes));
+        let records = records_of(&notes);
+        let written = self.log.jot(&records);
         let due = Instant::now() + self.options.settle_delay;
         self.notes_due.get_or_insert(due);
         match written {
-            Ok(true) => self.shared.with(|state, _| state.index.wrote_notes(&notes)),
+            Ok(true) => {
+                self.space.wrote(records.iter().map(|record| record.encoded_len() as u64).sum());
+                self.shared.with(|state, _| state.index.wrote_notes(&notes));
+            }
             Ok(false) => self.shared.with(|state, _| state.index.return_notes(notes)),
             Err(error) => {
                 self.notes_due = Some(due.max(Instant::now() + RETRY));
@@ -295,19 +298,19 @@ impl Writer {
         self.compact();
     }
 
-    /// Asks what the file system has left: not more often than it can matter.
+    /// Asks what the file system has left, when that could matter.
     fn look_at_space(&mut self) {
-        let min_free = self.options.min_free;
-        let recent = self.space.asked.is_some_and(|at| at.elapsed() < RETRY) && self.space.written < SPACE_STEP;
-        if min_free == 0 || recent {
+        let (now, min_free) = (Instant::now(), self.options.min_free);
+        if !self.space.is_doubtful(now) {
             return;
         }
-        self.space = Space { asked: Some(Instant::now()), written: 0 };
         let mut free = self.free();
         // What was taken ahead must not be why something is refused. [outbox-21]
         if free < min_free && self.log.give_back() {
             free = self.free();
         }
+        let free = free.saturating_add(self.log.ahead());
+        self.space.said(free, now);
         self.shared.with(|state, _| {
             state.free = free;
             match state.disk {

@@ -49,6 +49,8 @@ pub(super) struct Written {
     pub(super) segment: u32,
     /// Offset and length of each record.
     pub(super) spans: Vec<(u32, u32)>,
+    /// Bytes, with those that a new segment begins with.
+    pub(super) bytes: u64,
 }
 
 /// See the module.
@@ -100,7 +102,7 @@ impl Log {
         let segment = active.head.number;
         self.unsynced = false;
         self.grown(active, len);
-        Ok(Written { begun, segment, spans })
+        Ok(Written { begun, segment, spans, bytes: buffer.len() as u64 })
     }
 
     /// Appends records without making them durable: they outlive the process, and a power cut only after the next fsync.
@@ -155,6 +157,12 @@ impl Log {
     pub(super) fn give_back(&mut self) -> bool {
         let ahead = self.active.as_mut().filter(|active| active.room == Room::Ahead);
         ahead.is_some_and(|active| active.cut().is_ok())
+    }
+
+    /// What of the room that was taken ahead is still to be written, in bytes.
+    pub(super) fn ahead(&self) -> u64 {
+        let ahead = self.active.as_ref().filter(|active| active.room == Room::Ahead);
+        ahead.map_or(0, |active| (self.segment_bytes as u64).saturating_sub(u64::from(active.len)))
     }
 
     fn grown(&mut self, active: Active, len: u32) {

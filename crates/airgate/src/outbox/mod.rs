@@ -26,6 +26,7 @@ mod record;
 mod recover;
 mod segment;
 mod shared;
+mod space;
 #[cfg(test)]
 mod tests;
 
@@ -48,11 +49,12 @@ pub use record::RECORD_MAX;
 pub use recover::Opened;
 pub use shared::{DiskHealth, OutboxStatus};
 
-use disk::{Job, Space, Writer};
+use disk::{Job, Writer};
 use files::{DirLock, Files, RealFiles};
 use index::Next;
 use reader::{ReadFault, ReadJob};
 use shared::{Shared, State};
+use space::Space;
 
 /// Stack of each disk thread, in bytes: their work is shallow.
 const STACK: usize = 128 * 1024;
@@ -152,20 +154,21 @@ impl Outbox {
             unsynced: false,
             sizes: found.sizes,
         };
-        let writer = Writer {
+        let mut writer = Writer {
             log,
             shared: Arc::clone(&shared),
             jobs: jobs_of_writer,
+            space: Space::new(options.min_free),
             options,
             lock: Some(lock),
             notes_due: None,
-            space: Space::default(),
             committed: None,
             company: company::Company::default(),
             anchored: None,
             clock_asked: None,
             compact_from: None,
         };
+        writer.prepare();
         spawn("outbox-write", move || writer.run()).map_err(io("start the writer of"))?;
         let (reading, shared_with_reader) = (dir.clone(), Arc::clone(&shared));
         spawn("outbox-read", move || reader::run(&files, &reading, &shared_with_reader, &reads_of_reader))

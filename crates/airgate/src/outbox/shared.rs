@@ -78,7 +78,7 @@ pub(super) struct State {
     pub(super) closed: bool,
     /// A wake-up for the writer is already on its way.
     pub(super) woken: bool,
-    /// What the file system had left when it was last asked, in bytes.
+    /// What the file system had left when it was last asked, less what was written since, in bytes.
     pub(super) free: u64,
     pub(super) flow: Flow,
     /// What the flow has counted.

@@ -21,6 +21,8 @@ pub(super) struct Faults {
     pub(super) free: AtomicU64,
     /// The disk's length, of which the files take what they are long; 0: `free` is what it has left.
     pub(super) size: AtomicU64,
+    /// How often somebody wanted to know what it has left.
+    pub(super) asked: AtomicU64,
     pub(super) no_allocation: AtomicBool,
     gate: Mutex<bool>,
     opened: Condvar,
@@ -122,6 +124,7 @@ impl Files for Faulty {
         RealFiles.replace(path, bytes)
     }
     fn free(&self, dir: &Path) -> io::Result<u64> {
+        self.0.asked.fetch_add(1, SeqCst);
         match self.0.size.load(SeqCst) {
             0 => Ok(self.0.free.load(SeqCst)),
             size => Ok(size.saturating_sub(lengths(dir).iter().sum())),
@@ -217,7 +220,7 @@ async fn a_disk_with_too_little_left_refuses_what_is_new_and_sends_what_waits() 
     let (outbox, _) = Outbox::open_with(bounded, Arc::new(files.clone())).unwrap();
     outbox.status().wait_for(|status| status.disk == DiskHealth::Low { free: 100 }).await.unwrap();
     let refused = outbox.accept(message("new")).await;
-    assert_eq!(refused, Err(AcceptError::LowSpace { free: 100, min_free: 1_000 }));
+    assert!(matches!(refused, Err(AcceptError::LowSpace { free: ..=100, min_free: 1_000 })), "{refused:?}");
     outbox.accept(Message { qos: Qos::AtMostOnce, ..message("memory") }).await.unwrap();
     assert_eq!(drain(&outbox).await, ["before", "memory"]);
     files.0.free.store(2_000, SeqCst);

@@ -171,3 +171,17 @@ async fn a_lesser_message_does_not_displace_more_urgent_ones() {
     assert!(matches!(outbox.accept(with(8)).await, Err(AcceptError::Full { .. })));
     assert_eq!(outbox.status().borrow().dropped_total, 0, "nothing was dropped in vain");
 }
+
+#[tokio::test]
+async fn a_message_for_the_memory_alone_is_taken_in_the_first_moment_after_each_start() {
+    // [outbox-3]
+    let dir = tempfile::tempdir().unwrap();
+    let mut last = 0;
+    for _ in 0..20 {
+        let (outbox, _) = Outbox::open(options(dir.path())).unwrap();
+        let seq = outbox.accept(Message { qos: Qos::AtMostOnce, ..message("now") }).await.unwrap().seq;
+        assert!(seq > last);
+        last = seq;
+        outbox.close().await;
+    }
+}

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use super::memory::Disk;
 use super::{TestClock, message};
 use crate::outbox::company::Company;
-use crate::outbox::disk::{AcceptJob, Job, Offered, Space, Writer};
+use crate::outbox::disk::{AcceptJob, Job, Offered, Writer};
 use crate::outbox::files::Files;
 use crate::outbox::index::{Next, Offer};
 use crate::outbox::log::Log;
@@ -18,6 +18,7 @@ use crate::outbox::record::{self, Record};
 use crate::outbox::recover::{self, Opened};
 use crate::outbox::segment::file_name;
 use crate::outbox::shared::Shared;
+use crate::outbox::space::Space;
 use crate::outbox::{Message, Options};
 
 pub(super) struct House {
@@ -69,10 +70,10 @@ impl House {
             log,
             shared: Arc::clone(&shared),
             jobs: jobs_of_writer,
+            space: Space::new(options.min_free),
             options,
             lock: None,
             notes_due: None,
-            space: Space::default(),
             committed: None,
             company: Company::default(),
             anchored: None,

@@ -12,6 +12,7 @@ mod full;
 mod house;
 mod memory;
 mod power;
+mod room;
 mod simulation;
 mod soak;
 mod wear;
