@@ -4,10 +4,10 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
-use airgate::batch::{BatchId, Batches, Load, Policies};
+use airgate::batch::{Batches, Load, Policies};
 use airgate::budget::Air;
 use airgate::config::{Batch, BatchForm, Modem, Route};
-use airgate::outbox::{Message, Outgoing, Qos};
+use airgate::outbox::{BatchId, Message, Outgoing, Qos};
 use std::time::Duration;
 
 const READINGS: u64 = 960;

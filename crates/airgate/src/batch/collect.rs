@@ -1,9 +1,9 @@
 //! What is at hand for the next batches. Everything that the session sends passes here: what may not be joined goes straight
 //! on, and takes along what was collected before it from the same program under the same topic.
 
+use super::Policies;
 use super::join::{join, joined_len, most};
-use super::{BatchId, Policies};
-use crate::outbox::{Message, Outgoing, Qos};
+use crate::outbox::{BatchId, Message, Outgoing, Qos};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::time::Duration;

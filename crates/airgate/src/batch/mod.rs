@@ -18,15 +18,12 @@ pub use collect::{Batches, HELD_MESSAGES, Load};
 pub use join::{alone_len, fits};
 
 use crate::config::{Batch, Route};
+use crate::outbox::BatchId;
 use std::collections::HashMap;
 
-/// Which batch a message may join: a number that follows from the route and that a restart does not change. A message whose
-/// route was changed or removed meanwhile leaves by itself, as it was accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BatchId(pub u32);
-
 impl BatchId {
-    /// Of a route for these topics.
+    /// Of a route for these topics: a restart does not change it. A message whose route was changed or removed meanwhile leaves
+    /// by itself, as it was accepted.
     pub fn new(from: &str, batch: &Batch) -> Self {
         Self(crc32fast::hash(format!("{from} {:?} {}", batch.form, batch.deflate).as_bytes()))
     }

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::errors::AcceptError;
-use crate::batch::BatchId;
 
 /// Longest payload, in bytes. More than any profile of the module sends at once.
 pub const PAYLOAD_MAX: usize = 256 * 1024;
@@ -24,6 +23,10 @@ pub enum Qos {
     /// QoS 1: on the disk before it is answered, kept until the cloud acknowledges it.
     AtLeastOnce,
 }
+
+/// A mark that a message keeps while it waits: those that bear the same one may leave together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BatchId(pub u32);
 
 /// One message on its way up.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -42,7 +42,7 @@ pub use ends::Ends;
 pub use errors::{AcceptError, OpenError};
 pub use flow::Rates;
 pub use listeners::ListenerId;
-pub use message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
+pub use message::{BatchId, KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
 pub use notice::{DropReason, Notice};
 pub use options::{Options, WhenFull};
 pub use record::RECORD_MAX;

@@ -3,9 +3,8 @@
 //! A record's checks cover the segment's salt and the record's own offset, so that neither the remains of an older file
 //! nor a record that some program wrote into its payload can be taken for one of ours.
 
-use super::message::{KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
+use super::message::{BatchId, KEY_MAX, Message, PAYLOAD_MAX, PRIORITY_MAX, Qos, TOPIC_MAX};
 use super::notice::DropReason;
-use crate::batch::BatchId;
 
 /// Bytes before a record's body.
 pub(super) const HEADER_LEN: usize = 12;

@@ -18,9 +18,9 @@ mod table;
 mod tests;
 mod trie;
 
-use crate::batch::{BatchId, Policies};
+use crate::batch::Policies;
 use crate::config::{Batch, Route};
-use crate::outbox;
+use crate::outbox::{self, BatchId};
 use crate::service::pulse::Pulse;
 use airgate_proto::{Call, Event, Message, Publish, Qos};
 use bytes::Bytes;

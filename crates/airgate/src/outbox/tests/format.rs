@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::message;
-use crate::batch::BatchId;
+use crate::outbox::BatchId;
 use crate::outbox::record::{Accept, Record, decode};
 use crate::outbox::segment::{Head, walk};
 
