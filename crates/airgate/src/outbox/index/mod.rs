@@ -195,7 +195,7 @@ impl Index {
         self.dense.clear();
     }
 
-    /// Whether the newest segment has a place for this number: it counts 32 bits on from its first.
+    /// Whether the newest segment has a place for this number: it counts 24 bits on from its first.
     pub(super) fn newest_reaches(&self, seq: u64) -> bool {
         self.segments.newest_reaches(seq)
     }

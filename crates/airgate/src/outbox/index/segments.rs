@@ -159,7 +159,9 @@ impl Packed {
 #[derive(Debug)]
 struct Segment {
     number: u32,
+    /// From here on its numbers are counted: none of them is below it, and once there is a first one (`begun`), it is that.
     base: u64,
+    begun: bool,
     entries: Vec<Packed>,
     /// From which number on (counted from the base) which time of acceptance holds, in whole seconds (32 bits of them last
     /// until 2106).
@@ -215,7 +217,7 @@ pub(super) struct Segments {
 }
 
 impl Segments {
-    /// A new newest segment, whose messages will have numbers from `base` on.
+    /// A new newest segment, whose messages will have numbers from `base` on, however far.
     pub(super) fn open(&mut self, number: u32, base: u64) {
         if let Some(sealed) = self.list.back_mut() {
             sealed.entries.shrink_to_fit();
@@ -226,6 +228,7 @@ impl Segments {
         self.list.push_back(Segment {
             number,
             base,
+            begun: false,
             entries: Vec::new(),
             times: Vec::new(),
             live: 0,
@@ -240,6 +243,10 @@ impl Segments {
     /// Appends to the newest segment; `None` when it has no place for this number.
     pub(super) fn push(&mut self, entry: &Entry, accepted_unix_s: u32) -> Option<Place> {
         let segment = self.list.back_mut().filter(|_| entry.offset <= low(OFFSET_BITS))?;
+        if !segment.begun && entry.seq >= segment.base {
+            // Many numbers may have been used up before it, by messages that have no record or whose records are gone.
+            (segment.base, segment.begun) = (entry.seq, true);
+        }
         let delta = segment.delta(entry.seq)?;
         let packed = Packed::of(delta, entry);
         segment.entries.push(packed);
@@ -439,7 +446,7 @@ impl Segments {
     }
 
     pub(super) fn newest_reaches(&self, seq: u64) -> bool {
-        self.list.back().is_none_or(|s| s.delta(seq).is_some())
+        self.list.back().is_none_or(|s| !s.begun || s.delta(seq).is_some())
     }
 
     fn position(&self, number: u32) -> Option<usize> {

@@ -45,6 +45,25 @@ fn next_of(model: &Model) -> Option<u64> {
     best.map(|(seq, _)| *seq).filter(|_| out < LIMITS.window)
 }
 
+#[test]
+fn a_message_after_millions_of_numbers_without_a_record_has_its_place() {
+    // [outbox-1] So many at QoS 0 came before it.
+    let mut index = Index::new(LIMITS);
+    index.open_segment(1);
+    for segment in 2..5 {
+        let before = accept(&mut index, segment - 1, 4, None);
+        index.next_seq += 1 << 25;
+        assert!(!index.newest_reaches(index.next_seq), "it is to go into a new one");
+        index.open_segment(segment);
+        assert!(index.newest_reaches(index.next_seq));
+        let seq = accept(&mut index, segment, 4, None);
+        for seq in [before, seq] {
+            assert_eq!(index.take(), Some(Next::Disk { seq }));
+            index.settle(seq);
+        }
+    }
+}
+
 proptest! {
     /// [outbox-2] [outbox-4] [outbox-5] [outbox-6] [outbox-7]
     #[test]

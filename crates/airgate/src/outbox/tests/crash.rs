@@ -1,7 +1,8 @@
 //! What survives a crash, a restart and damage.
 
 use super::{copy, drain, message, options, put, written};
-use crate::outbox::segment::{HEAD_LEN, file_name, written_len};
+use crate::outbox::record::{Accept, Record};
+use crate::outbox::segment::{HEAD_LEN, Head, VERSION, file_name, written_len};
 use crate::outbox::{Message, OpenError, Options, Outbox};
 
 #[tokio::test]
@@ -135,4 +136,24 @@ async fn key_is_recognised_after_restart_and_after_its_segment_is_gone() {
     assert_eq!((again.seq, again.duplicate), (first.seq, true));
     let other = outbox.accept(Message { uid: 2, ..keyed }).await.unwrap();
     assert!(!other.duplicate && other.seq > first.seq + 20);
+}
+
+#[tokio::test]
+async fn a_log_whose_first_number_is_high_because_all_before_it_is_gone_is_read_whole() {
+    // [outbox-1] [outbox-3]
+    let dir = tempfile::tempdir().unwrap();
+    let mut expected = Vec::new();
+    for (number, seq) in [(7, 20_000_000), (8, 90_000_000), (9, 90_000_001), (10, 5_000_000_000)] {
+        let text = format!("number {seq}");
+        let mut bytes = Head { number, salt: 77, version: VERSION }.encode();
+        Record::Reserve { ceiling: seq }.encode(77, bytes.len() as u32, &mut bytes);
+        Record::Accept(Accept::of(seq, 1_000, &message(&text))).encode(77, bytes.len() as u32, &mut bytes);
+        std::fs::write(dir.path().join(file_name(number)), bytes).unwrap();
+        expected.push(text);
+    }
+    let (outbox, opened) = Outbox::open(options(dir.path())).unwrap();
+    assert_eq!((opened.queued, opened.corrupt_records), (4, 0));
+    assert!(put(&outbox, "more").await > 5_000_000_000);
+    expected.push("more".to_owned());
+    assert_eq!(drain(&outbox).await, expected);
 }
