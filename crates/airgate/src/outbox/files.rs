@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::FallocateFlags;
@@ -37,7 +37,7 @@ pub(super) trait SegmentFile: Send {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Takes room up to this length: the file is that long, with zeros behind its end. One that fails takes none.
     fn allocate(&mut self, len: u64) -> io::Result<()>;
-    /// `fdatasync`: content and length are durable after it.
+    /// `fdatasync`: content and length are durable after it. One that was deleted meanwhile fails.
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the file. This is its end.
     fn truncate(&mut self, len: u64) -> io::Result<()>;
@@ -127,7 +127,14 @@ impl SegmentFile for RealSegment {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync_data()?;
+        // What is in a file without a name is gone with this process, however well it is on the disk.
+        if self.file.metadata()?.nlink() == 0 {
+            return Err(io::Error::other(
+                "somebody deleted the file that was being written: leave the outbox's directory alone",
+            ));
+        }
+        Ok(())
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {

@@ -267,3 +267,23 @@ async fn a_segment_of_which_nothing_waits_gives_its_room_back_where_there_is_lit
     };
     assert!(fresh > seq);
 }
+
+#[tokio::test]
+async fn nothing_is_answered_as_accepted_into_a_file_that_somebody_has_deleted() {
+    // [outbox-1]
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("outbox");
+    let (outbox, _) = Outbox::open(options(&dir)).unwrap();
+    put(&outbox, "deleted").await;
+    std::fs::remove_dir_all(&dir).unwrap();
+    for _ in 0..2 {
+        let refused = outbox.accept(message("refused")).await;
+        assert!(matches!(refused, Err(AcceptError::Disk { .. })), "{refused:?}");
+    }
+    std::fs::create_dir(&dir).unwrap();
+    put(&outbox, "kept").await;
+    outbox.close().await;
+    let (again, opened) = Outbox::open(options(&dir)).unwrap();
+    assert_eq!((opened.queued, opened.corrupt_records), (1, 0));
+    assert_eq!(drain(&again).await, ["kept"]);
+}
