@@ -4,6 +4,8 @@
 
 use airgate_tests::{Door, House, Setup, Tls, bin, eventually, run};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::Output;
 
 #[test]
@@ -36,6 +38,44 @@ fn a_server_that_the_clouds_root_did_not_sign_gets_no_password() {
     program.event(|event| event["event"] == "link" && event["code"] == "unreachable");
     let log = house.cloud.ask(&json!({"do": "log"}));
     assert_eq!(log["events"], json!([]), "nobody signed in, and nobody was refused");
+}
+
+/// A broker that closes the connection for every message.
+fn touchy_broker() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut packet = [0; 4096];
+            // Until the client has gone, or has said a message.
+            while stream.read(&mut packet).is_ok_and(|len| len > 0 && packet[0] >> 4 != 3) {
+                let answer: &[u8] = if packet[0] >> 4 == 1 { &[0x20, 2, 0, 0] } else { &[0xd0, 0] };
+                if stream.write_all(answer).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    port
+}
+
+#[test]
+fn a_message_for_which_the_broker_closes_the_connection_is_named_and_can_be_dropped() {
+    let house = House::with_broker(touchy_broker());
+    let mut program = Door::open(&house.socket());
+    let seq = program.publish("plant/x", "not for this broker");
+    let hint = eventually("the message is named", || {
+        let trouble = program.status()["link"]["trouble"].clone();
+        let hint = trouble["hint"].as_str()?.to_owned();
+        (trouble["code"] == "identity_taken" && hint.contains("message ")).then_some(hint)
+    });
+    assert!(hint.contains(&format!("message {seq} to plant/x")), "{hint}");
+    assert!(hint.contains("`airgate outbox drop --topic 'plant/x'`"), "{hint}");
+    assert!(hint.contains("find the other one"), "{hint}");
+    eventually("it is dropped, but for a moment in which it is being sent", || {
+        assert!(run(&mut house.airgate(&["outbox", "drop", "--topic", "plant/x"])).status.success());
+        (program.status()["outbox"]["dropped"] == 1).then_some(())
+    });
 }
 
 #[test]

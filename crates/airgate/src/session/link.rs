@@ -163,7 +163,7 @@ impl Session {
             (Down::Unreachable(_), _) => self.offline(trouble::down(down), Ending::Unreached),
             _ => {
                 let device = self.status.borrow().device.clone();
-                let trouble = thrown.map(|times| trouble::thrown_out(times, device.as_ref()));
+                let trouble = thrown.map(|times| trouble::thrown_out(times, device.as_ref(), self.thrown.suspect()));
                 self.offline(trouble.unwrap_or_else(|| trouble::down(down)), Ending::Lost);
             }
         }

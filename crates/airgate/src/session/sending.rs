@@ -1,6 +1,7 @@
 //! Messages on their way up: handed to the uplink, and settled, put back or given up by what became of them.
 
 use super::dialogue::Saying;
+use super::thrown::Unsent;
 use super::{Messages, Sent, Session, State, WINDOW};
 use crate::batch::Load;
 use crate::outbox::{Outgoing, Qos};
@@ -120,7 +121,14 @@ impl Session {
             }
             Err(PublishError::Failed(Failure::TooLong(error))) => self.unsendable(&messages, &error.to_string()),
             Err(PublishError::Failed(Failure::Refused(refusal))) => self.on_refused(&messages, &refusal.to_string()),
-            Err(PublishError::Offline | PublishError::Failed(_)) => self.put_back(&messages.seqs),
+            Err(PublishError::Offline) => self.put_back(&messages.seqs),
+            Err(PublishError::Failed(_)) => {
+                let Messages { seqs, topic, .. } = messages;
+                self.put_back(&seqs);
+                if let Some(seq) = seqs.first().copied() {
+                    self.thrown.failed(Unsent { seq, topic });
+                }
+            }
         }
     }
 

@@ -1,11 +1,15 @@
-//! Whether somebody else uses our identity. Pure: the time comes in as an argument.
+//! Whether somebody else uses our identity, or the cloud closes the connection for what we say. Pure: the time comes in as an
+//! argument.
 //!
 //! The cloud lets the last one in and closes the connection of the one before, without a word of why. Two that sign in again
-//! at once throw each other out for ever.
+//! at once throw each other out for ever. Some brokers close it in the same way for a message that they do not take; which of the
+//! two it was nobody can tell, so a message that was being sent each time is named and stays.
 //!
 //! * [thrown-1] Three sessions in a row that the cloud closed, each within five minutes of its sign-in, are no accident.
 //! * [thrown-2] A session that lives longer, or ends in another way, takes the suspicion away.
+//! * [thrown-3] A message is named only when it failed in every one of these sessions but the one that has just ended.
 
+use super::WINDOW;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(300);
@@ -16,12 +20,43 @@ const OFTEN: u32 = 3;
 pub(super) struct Thrown {
     online_since: Option<Instant>,
     times: u32,
+    /// Which messages failed with this session.
+    failed: Vec<Unsent>,
+    /// Which did with each of those before it; `None`: there was none.
+    always: Option<Vec<Unsent>>,
+}
+
+/// A message that was being sent when its session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Unsent {
+    pub(super) seq: u64,
+    pub(super) topic: String,
 }
 
 impl Thrown {
     /// A session is up.
     pub(super) fn online(&mut self, now: Instant) {
         self.online_since = Some(now);
+        // They are known only after the session's end.
+        let failed = std::mem::take(&mut self.failed);
+        self.always = (self.times > 0).then(|| match self.always.take() {
+            Some(always) => always.into_iter().filter(|unsent| failed.contains(unsent)).collect(),
+            None => failed,
+        });
+    }
+
+    /// A message was being sent when the session ended.
+    pub(super) fn failed(&mut self, unsent: Unsent) {
+        if self.failed.len() == WINDOW {
+            // So many are being sent at once: that one failed before the end.
+            self.failed.remove(0);
+        }
+        self.failed.push(unsent);
+    }
+
+    /// The first of those for which the cloud may have closed the sessions. [thrown-3]
+    pub(super) fn suspect(&self) -> Option<&Unsent> {
+        self.always.as_ref()?.first()
     }
 
     /// A session ended, or an attempt came to nothing. When it looks like somebody else: how often in a row we were thrown
@@ -50,6 +85,26 @@ mod tests {
         let mut thrown = Thrown::default();
         let told: Vec<_> = (0..4).map(|_| after(&mut thrown, 2, true)).collect();
         assert_eq!(told, [None, None, Some(3), Some(4)]);
+    }
+
+    #[test]
+    fn a_message_is_suspected_that_was_being_sent_each_time() {
+        let unsent = |seq| Unsent { seq, topic: format!("t/{seq}") };
+        let mut thrown = Thrown::default();
+        for failing in [&[7, 8][..], &[7, 9], &[7]] {
+            after(&mut thrown, 2, true);
+            failing.iter().for_each(|seq| thrown.failed(unsent(*seq)));
+        }
+        after(&mut thrown, 2, true);
+        assert_eq!(thrown.suspect(), Some(&unsent(7)));
+        // The next session gets it through.
+        after(&mut thrown, 2, true);
+        assert_eq!(thrown.suspect(), None);
+        // Long after.
+        after(&mut thrown, 300, true);
+        thrown.failed(unsent(10));
+        after(&mut thrown, 2, true);
+        assert_eq!(thrown.suspect(), None, "nothing was closed in a row");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What keeps the link down, in words for a person: what is wrong, and what to do.
 
 use super::status::Trouble;
+use super::thrown::Unsent;
 use crate::store::StoreError;
 use crate::uplink::{CannotSignIn, NotRegistered};
 use air780e::link::Down;
@@ -34,7 +35,7 @@ pub(super) fn stopped(refusal: &Refusal, times: u32) -> Trouble {
 }
 
 /// Sessions that the cloud closes one after the other.
-pub(super) fn thrown_out(times: u32, device: Option<&Device>) -> Trouble {
+pub(super) fn thrown_out(times: u32, device: Option<&Device>, suspect: Option<&Unsent>) -> Trouble {
     let name = device.map_or_else(|| "this client ID".to_owned(), |d| format!("the device `{}`", d.device_name));
     let message = format!(
         "the cloud closed {times} sessions in a row soon after their sign-in: most likely another device or \
@@ -42,7 +43,13 @@ pub(super) fn thrown_out(times: u32, device: Option<&Device>) -> Trouble {
     );
     let hint = "find the other one (a copied SD card, a second gateway, a test program) and give each its own device; in the \
                 console, the device's log says who was thrown out and from which address";
-    Trouble::new(IDENTITY_TAKEN, message, hint)
+    let or = suspect.map_or_else(String::new, |Unsent { seq, topic }| {
+        format!(
+            "; or the cloud closes the connection for message {seq} to {topic}, which was being sent each time: \
+             `airgate outbox drop --topic '{topic}'` gives up what waits under this topic"
+        )
+    });
+    Trouble::new(IDENTITY_TAKEN, message, &format!("{hint}{or}"))
 }
 
 pub(super) fn registration_refused(refusal: &Refusal) -> Trouble {
