@@ -40,17 +40,23 @@ fn a_server_that_the_clouds_root_did_not_sign_gets_no_password() {
     assert_eq!(log["events"], json!([]), "nobody signed in, and nobody was refused");
 }
 
-/// A broker that closes the connection for every message.
-fn touchy_broker() -> u16 {
+/// A broker that closes the connection for every message with these bytes in it, and takes any other.
+fn touchy_broker(bad: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             let mut packet = [0; 4096];
-            // Until the client has gone, or has said a message.
-            while stream.read(&mut packet).is_ok_and(|len| len > 0 && packet[0] >> 4 != 3) {
-                let answer: &[u8] = if packet[0] >> 4 == 1 { &[0x20, 2, 0, 0] } else { &[0xd0, 0] };
-                if stream.write_all(answer).is_err() {
+            while let Ok(len @ 1..) = stream.read(&mut packet) {
+                let said = &packet[..len];
+                // Topics are short: the packet identifier comes after one byte of length, two of the topic's, and it.
+                let answer = match said[0] >> 4 {
+                    1 => vec![0x20, 2, 0, 0],
+                    3 if said.windows(bad.len()).any(|bytes| bytes == bad) => break,
+                    3 => [&[0x40, 2], &said[4 + usize::from(said[3])..][..2]].concat(),
+                    _ => vec![0xd0, 0],
+                };
+                if stream.write_all(&answer).is_err() {
                     break;
                 }
             }
@@ -61,7 +67,7 @@ fn touchy_broker() -> u16 {
 
 #[test]
 fn a_message_for_which_the_broker_closes_the_connection_is_named_and_can_be_dropped() {
-    let house = House::with_broker(touchy_broker());
+    let house = House::with_broker(touchy_broker(b"plant/x"));
     let mut program = Door::open(&house.socket());
     let seq = program.publish("plant/x", "not for this broker");
     let hint = eventually("the message is named", || {
@@ -76,6 +82,30 @@ fn a_message_for_which_the_broker_closes_the_connection_is_named_and_can_be_drop
         assert!(run(&mut house.airgate(&["outbox", "drop", "--topic", "plant/x"])).status.success());
         (program.status()["outbox"]["dropped"] == 1).then_some(())
     });
+}
+
+#[test]
+fn a_message_for_which_the_broker_closes_the_connection_steps_aside_for_the_others() {
+    let house = House::with_broker(touchy_broker(b"not that"));
+    let mut program = Door::open(&house.socket());
+    let bad = program.publish("plant/x", "not that");
+    program.publish("plant/x", "behind it");
+    let mut good = Vec::new();
+    for number in 0..3 {
+        let topic = format!("plant/{number}");
+        let publish = json!({"op": "publish", "topic": topic, "payload": "for this broker", "confirm": true});
+        good.push(program.ask_ok(publish)["seq"].clone());
+    }
+    for seq in good {
+        assert_eq!(program.event(|event| event["seq"] == seq)["event"], "sent");
+    }
+    let status = program.status();
+    let aside = &status["link"]["aside"];
+    assert_eq!((&status["link"]["state"], &aside["code"]), (&json!("online"), &json!("stands_aside")));
+    assert!(aside["message"].as_str().unwrap().contains(&format!("message {bad} to plant/x")), "{aside}");
+    assert_eq!(status["outbox"]["queued"], 2, "nothing is lost, and nothing overtakes in its topic");
+    assert!(run(&mut house.airgate(&["outbox", "drop", "--topic", "plant/x"])).status.success());
+    assert_eq!(program.status()["outbox"]["dropped"], 2);
 }
 
 #[test]

@@ -121,6 +121,7 @@ fn link(link: &LinkStatus, trouble: Option<Trouble>) -> Value {
         "device": link.device,
         "attempts": link.attempts,
         "trouble": trouble,
+        "aside": link.aside,
         "next_try_unix_ms": link.next_try_unix_ms,
     })
 }

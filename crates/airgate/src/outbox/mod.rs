@@ -241,6 +241,17 @@ impl Outbox {
         self.finish(|state| state.index.give_up(seq));
     }
 
+    /// A message that waits holds up all others: it stands aside, with those of the same program under the same topic, until
+    /// [`Outbox::let_go`] or a restart. At QoS 0 it is given up. False when it does not wait any more. [outbox-22]
+    pub fn hold(&self, seq: u64) -> bool {
+        self.inner.shared.with(|state, _| state.index.hold(seq))
+    }
+
+    /// What stands aside has its old place again.
+    pub fn let_go(&self) {
+        self.inner.shared.with(|state, _| state.index.let_go());
+    }
+
     /// It was not sent after all: it goes back to its old place. Ignored when it is not in flight.
     pub fn release(&self, seq: u64) {
         self.inner.shared.with(|state, _| {

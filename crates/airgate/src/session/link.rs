@@ -138,6 +138,7 @@ impl Session {
         self.credential_accepted();
         self.retry.online(Instant::now().into_std());
         self.thrown.online(Instant::now().into_std());
+        self.step_aside();
         self.open_dialogue();
         self.tell_online();
         self.status.send_modify(|status| {

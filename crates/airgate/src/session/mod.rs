@@ -6,7 +6,10 @@
 //! * [session-2] Order is kept: when one publication fails, those handed over behind it fail with it.
 //! * [session-3] A message that the module refuses again and again on a living session is given up and told, so that
 //!   it does not hold up all others for ever; one whose length it refuses at once, since it would say so again.
+//! * [session-4] A message for which the cloud closes session after session stands aside with those behind it under its topic,
+//!   and is tried again, ever more seldom: see `aside.rs`.
 
+mod aside;
 pub mod clock;
 mod dialogue;
 mod enrol;
@@ -34,6 +37,7 @@ use crate::service::warnings::Warning;
 use crate::store::Store;
 use crate::uplink::Uplink;
 use air780e::{Event, PublishError};
+use aside::Aside;
 use dialogue::{Asked, Talk};
 use enrolling::{Enrolment, Step};
 use futures_util::StreamExt;
@@ -161,6 +165,7 @@ struct Session {
     sign_in: Option<iotcloud::SignIn>,
     retry: Retry,
     thrown: Thrown,
+    aside: Aside,
     pace: Pace,
     talk: Talk,
     asked: mpsc::Receiver<Asked>,
@@ -192,6 +197,7 @@ impl Session {
             sign_in: None,
             retry: Retry::default(),
             thrown: Thrown::default(),
+            aside: Aside::default(),
             talk: Talk::new(),
             asked,
             clock,
@@ -211,6 +217,7 @@ impl Session {
             let may_send = paced_until.is_none() && self.has_room() && self.talk.to_say.is_empty();
             let batch_due = self.batch_due().filter(|_| may_send);
             let talk_due = self.talk.due();
+            let aside_until = self.aside.until().map(Instant::from);
             let due = match self.state {
                 State::Waiting(until) => Some(until),
                 State::Enrolling => self.enrolment.as_ref().and_then(Enrolment::deadline),
@@ -243,6 +250,7 @@ impl Session {
                     let told = self.parts.quota.look();
                     self.charged(told);
                 }
+                () = until(aside_until) => self.let_go(),
                 () = until(batch_due) => self.send_due(),
                 outgoing = self.parts.outbox.next(), if may_send => self.send(outgoing),
             }

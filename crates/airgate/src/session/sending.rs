@@ -2,7 +2,7 @@
 
 use super::dialogue::Saying;
 use super::thrown::Unsent;
-use super::{Messages, Sent, Session, State, WINDOW};
+use super::{Messages, Sent, Session, State, WINDOW, trouble};
 use crate::batch::Load;
 use crate::outbox::{Outgoing, Qos};
 use crate::router::Downlink;
@@ -114,7 +114,10 @@ impl Session {
             Sent::Dialogue(request) => return self.on_said(request, outcome),
         };
         match outcome {
-            Ok(()) => messages.seqs.into_iter().for_each(|seq| self.parts.outbox.settle(seq)),
+            Ok(()) => {
+                self.aside.taken(&messages.topic);
+                messages.seqs.into_iter().for_each(|seq| self.parts.outbox.settle(seq));
+            }
             Err(error @ PublishError::LengthRefused { .. }) => self.unsendable(&messages, &format!("{error}; {LOWER}")),
             Err(error @ (PublishError::Unusable(_) | PublishError::TooLarge { .. })) => {
                 self.unsendable(&messages, &error.to_string());
@@ -130,6 +133,25 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// [session-4] What cannot pass steps aside, now that all others could.
+    pub(super) fn step_aside(&mut self) {
+        let Some(unsent) = self.thrown.culprit(|topic| self.aside.knows(topic)) else { return };
+        if !self.parts.outbox.hold(unsent.seq) {
+            return;
+        }
+        let pause = self.aside.hold(&unsent.topic, Instant::now().into_std());
+        let aside = trouble::stands_aside(&unsent, pause);
+        let Unsent { seq, topic } = unsent;
+        tracing::error!(event = "message_set_aside", seq, topic, "{}; {}", aside.message, aside.hint);
+        self.status.send_modify(|status| status.aside = Some(aside));
+    }
+
+    pub(super) fn let_go(&mut self) {
+        self.aside.let_go();
+        self.parts.outbox.let_go();
+        self.status.send_modify(|status| status.aside = None);
     }
 
     fn on_said(&mut self, request: Option<RequestId>, outcome: Result<(), PublishError>) {

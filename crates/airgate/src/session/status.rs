@@ -5,7 +5,7 @@ use airgate_proto::{Device, Link, LinkState};
 use serde::Serialize;
 use serde_json::Map;
 
-/// What keeps the link down, in words for a person.
+/// What keeps the link down, or messages back, in words for a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
     /// Stable, for scripts: `sign_in_refused`, `unreachable`, ….
@@ -36,6 +36,8 @@ pub struct LinkStatus {
     pub attempts: u64,
     /// What keeps the link down, or did when it was last down.
     pub trouble: Option<Trouble>,
+    /// Messages that stand aside since the cloud closed session after session for one of them.
+    pub aside: Option<Trouble>,
     /// When the next sign-in is due, if it waits.
     pub next_try_unix_ms: Option<u64>,
 }
@@ -48,6 +50,7 @@ impl Default for LinkStatus {
             device: None,
             attempts: 0,
             trouble: None,
+            aside: None,
             next_try_unix_ms: None,
         }
     }

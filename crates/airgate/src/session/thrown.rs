@@ -3,11 +3,13 @@
 //!
 //! The cloud lets the last one in and closes the connection of the one before, without a word of why. Two that sign in again
 //! at once throw each other out for ever. Some brokers close it in the same way for a message that they do not take; which of the
-//! two it was nobody can tell, so a message that was being sent each time is named and stays.
+//! two it was nobody can tell, so a message that was being sent each time is named, and steps aside.
 //!
 //! * [thrown-1] Three sessions in a row that the cloud closed, each within five minutes of its sign-in, are no accident.
 //! * [thrown-2] A session that lives longer, or ends in another way, takes the suspicion away.
 //! * [thrown-3] A message is named only when it failed in every one of these sessions but the one that has just ended.
+//! * [thrown-4] It steps aside when the next session is up and it failed in all of them; where such a message is known from
+//!   before, after one session.
 
 use super::WINDOW;
 use std::time::{Duration, Instant};
@@ -59,6 +61,16 @@ impl Thrown {
         self.always.as_ref()?.first()
     }
 
+    /// In a new session: the message for which those before it were closed. It is dealt with, and the count begins anew.
+    /// [thrown-4]
+    pub(super) fn culprit(&mut self, is_known: impl Fn(&str) -> bool) -> Option<Unsent> {
+        let always = self.always.as_ref()?;
+        let is_sure = |unsent: &&Unsent| self.times >= OFTEN || is_known(&unsent.topic);
+        let culprit = always.iter().find(is_sure).cloned()?;
+        (self.times, self.always) = (0, None);
+        Some(culprit)
+    }
+
     /// A session ended, or an attempt came to nothing. When it looks like somebody else: how often in a row we were thrown
     /// out.
     pub(super) fn ended(&mut self, is_closed: bool, now: Instant) -> Option<u32> {
@@ -105,6 +117,27 @@ mod tests {
         thrown.failed(unsent(10));
         after(&mut thrown, 2, true);
         assert_eq!(thrown.suspect(), None, "nothing was closed in a row");
+    }
+
+    #[test]
+    fn a_message_steps_aside_after_three_sessions_and_one_that_is_known_after_one() {
+        let unsent = |seq| Unsent { seq, topic: format!("t/{seq}") };
+        let mut thrown = Thrown::default();
+        let mut session = |known: &str, failing: &[u64]| {
+            let now = Instant::now();
+            thrown.online(now);
+            let culprit = thrown.culprit(|topic| topic == known);
+            thrown.ended(true, now + Duration::from_secs(2));
+            failing.iter().for_each(|seq| thrown.failed(unsent(*seq)));
+            culprit
+        };
+        for _ in 0..3 {
+            assert_eq!(session("", &[7, 8]), None);
+        }
+        assert_eq!(session("", &[8]), Some(unsent(7)));
+        assert_eq!(session("t/9", &[8, 9]), None, "the count began anew, and 9 had not failed");
+        assert_eq!(session("t/8", &[]), Some(unsent(8)));
+        assert_eq!(session("t/8", &[]), None);
     }
 
     #[test]

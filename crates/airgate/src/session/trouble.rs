@@ -1,4 +1,4 @@
-//! What keeps the link down, in words for a person: what is wrong, and what to do.
+//! What keeps the link down, or messages back, in words for a person: what is wrong, and what to do.
 
 use super::status::Trouble;
 use super::thrown::Unsent;
@@ -8,6 +8,7 @@ use air780e::link::Down;
 use airgate_proto::Device;
 use iotcloud::aliyun::{HttpsError, RegistrationMode};
 use iotcloud::{ConfigError, Refusal};
+use std::time::Duration;
 
 /// The code of [`thrown_out`].
 pub(super) const IDENTITY_TAKEN: &str = "identity_taken";
@@ -45,11 +46,25 @@ pub(super) fn thrown_out(times: u32, device: Option<&Device>, suspect: Option<&U
                 console, the device's log says who was thrown out and from which address";
     let or = suspect.map_or_else(String::new, |Unsent { seq, topic }| {
         format!(
-            "; or the cloud closes the connection for message {seq} to {topic}, which was being sent each time: \
-             `airgate outbox drop --topic '{topic}'` gives up what waits under this topic"
+            "; or the cloud closes the connection for message {seq} to {topic}, which was being sent each time: it steps \
+             aside for the others, and `airgate outbox drop --topic '{topic}'` gives up what waits under this topic"
         )
     });
     Trouble::new(IDENTITY_TAKEN, message, &format!("{hint}{or}"))
+}
+
+/// What happens to a message for which the cloud closes session after session.
+pub(super) fn stands_aside(Unsent { seq, topic }: &Unsent, pause: Duration) -> Trouble {
+    let message = format!(
+        "the cloud closed the connection each time when message {seq} to {topic} was being sent: what waits under this topic \
+         stands aside, and is tried again in {} min",
+        pause.as_secs() / 60
+    );
+    let hint = format!(
+        "see whether the cloud lets this device write there; `airgate outbox drop --topic '{topic}'` gives up what waits \
+         under this topic"
+    );
+    Trouble::new("stands_aside", message, &hint)
 }
 
 pub(super) fn registration_refused(refusal: &Refusal) -> Trouble {

@@ -86,6 +86,10 @@ impl Screen<'_> {
             let next = self.at("/link/next_try_unix_ms").as_u64().map(|ms| ms.saturating_sub(self.now_unix_ms) / 1000);
             rows.push(("", next.map_or(String::new(), |s| format!("next try in {}", duration(s)))));
         }
+        if self.at("/link/aside").is_object() {
+            rows.push(("", self.paint.strong(&self.text("/link/aside/message"))));
+            rows.push(("", self.text("/link/aside/hint")));
+        }
         let device = self.text("/link/device/device_name");
         let product = self.text("/link/device/product_key");
         let device = if device.is_empty() { device } else { format!("  {device} of product {product}") };

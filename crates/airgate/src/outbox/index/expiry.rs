@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::segments::{Place, Segments, State};
+use super::segments::{Place, Segments};
 
 /// Below this many dead entries the heap is not worth cleaning.
 const TOLERATED: usize = 64;
@@ -43,6 +43,6 @@ impl Expiry {
 
     /// Whether it still waits, and may therefore end by time.
     pub(super) fn applies(segments: &Segments, place: Place) -> bool {
-        segments.entry(place).is_some_and(|e| e.state == State::Waiting)
+        segments.entry(place).is_some_and(|e| e.state.waits())
     }
 }

@@ -3,6 +3,7 @@
 
 mod carry;
 mod expiry;
+mod held;
 mod keys;
 mod order;
 mod ring;
@@ -349,7 +350,7 @@ impl Index {
 
     /// Drops the oldest of the lowest priority that wait, until the messages on the disk take at most `bytes` and are at
     /// most `messages`; none that is more urgent than `priority`. False when that is not enough; then nothing was dropped.
-    /// [outbox-12]
+    /// What stands aside must not be why something is refused, and waits again where it would be. [outbox-12] [outbox-22]
     pub(super) fn make_room(&mut self, bytes: u64, messages: u64, priority: u8) -> bool {
         let spare = |index: &Self| index.segments.live_bytes <= bytes && index.segments.live <= messages;
         if spare(self) {
@@ -358,7 +359,7 @@ impl Index {
         let firm_bytes = self.segments.live_bytes - self.segments.waiting_bytes(priority);
         let firm = self.segments.live - self.segments.waiting_count(priority);
         if firm_bytes > bytes || firm > messages {
-            return false;
+            return self.let_go() && self.make_room(bytes, messages, priority);
         }
         while !spare(self) {
             let Some((seq, place)) = (0..=priority).find_map(|p| self.segments.first_waiting(p)) else { return false };

@@ -29,7 +29,7 @@ impl Index {
             return None;
         }
         (self.floor..=PRIORITY_MAX).rev().find_map(|priority| {
-            let kept = self.segments.first_waiting(priority);
+            let kept = self.first_to_go(priority);
             let in_memory = self.ring.first(priority);
             match (kept, in_memory) {
                 (None, None) => None,
@@ -44,10 +44,24 @@ impl Index {
         })
     }
 
+    /// The oldest message of this priority whose stream does not stand aside. Those before it whose streams do are passed
+    /// once, not each time. [outbox-22]
+    fn first_to_go(&mut self, priority: u8) -> Option<(u64, Place)> {
+        loop {
+            let (seq, place) = self.segments.first_waiting(priority)?;
+            let entry = self.segments.entry(place)?;
+            if !self.streams.is_held(entry.stream) {
+                return Some((seq, place));
+            }
+            self.turn(place, State::Held)?;
+        }
+    }
+
     /// The oldest fresh message of this priority that passes none of its own stream. QoS 0 is always fresh.
     fn fresh(&self, priority: u8, in_memory: Option<u64>) -> Option<(u64, Option<Place>)> {
         let may_pass = |entry: &Entry| {
-            entry.state == State::Waiting && entry.priority == priority && self.streams.has_no_backlog(entry.stream)
+            let may_go = entry.state == State::Waiting && !self.streams.is_held(entry.stream);
+            may_go && entry.priority == priority && self.streams.has_no_backlog(entry.stream)
         };
         let mut ahead = self.segments.since(self.stale_below).take(LOOK);
         let kept = ahead.find(|(_, entry)| may_pass(entry)).map(|(place, entry)| (entry.seq, Some(place)));

@@ -13,6 +13,8 @@ pub(in crate::outbox) enum State {
     Waiting,
     /// The session has it.
     Taken,
+    /// It waits, and stands aside.
+    Held,
     /// The cloud acknowledged it.
     Settled,
     /// It was given up.
@@ -21,7 +23,12 @@ pub(in crate::outbox) enum State {
 
 impl State {
     pub(super) fn is_live(self) -> bool {
-        matches!(self, Self::Waiting | Self::Taken)
+        self.waits() || self == Self::Taken
+    }
+
+    /// Whether it is there and nobody has it.
+    pub(super) fn waits(self) -> bool {
+        matches!(self, Self::Waiting | Self::Held)
     }
 
     fn code(self) -> u32 {
@@ -36,6 +43,7 @@ impl State {
             Self::Dropped(DropReason::Full) => 7,
             Self::Dropped(DropReason::MaxAge) => 8,
             Self::Dropped(DropReason::Operator) => 9,
+            Self::Held => 10,
         }
     }
 
@@ -50,6 +58,7 @@ impl State {
             6 => Self::Dropped(DropReason::Unsendable),
             8 => Self::Dropped(DropReason::MaxAge),
             9 => Self::Dropped(DropReason::Operator),
+            10 => Self::Held,
             _ => Self::Dropped(DropReason::Full),
         }
     }

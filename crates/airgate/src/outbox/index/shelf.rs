@@ -40,7 +40,7 @@ impl Index {
             self.tell_dropped(seq, DropReason::Operator);
             return true;
         }
-        let found = self.segments.since(seq).next().filter(|(_, e)| e.seq == seq && e.state == State::Waiting);
+        let found = self.segments.since(seq).next().filter(|(_, e)| e.seq == seq && e.state.waits());
         let Some((place, _)) = found else { return false };
         self.drop_kept(seq, place, DropReason::Operator);
         true

@@ -20,6 +20,8 @@ struct Stream {
     live: u32,
     /// Of those, the ones that wait and are no longer fresh.
     backlog: u32,
+    /// It stands aside.
+    held: bool,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,7 @@ impl Streams {
     pub(super) fn leave(&mut self, id: StreamId, len: u32) {
         let Some(stream) = self.list.get_mut(usize::from(id.0)) else { return };
         stream.live = stream.live.saturating_sub(1);
+        stream.held &= stream.live > 0;
         if id == SHARED {
             return;
         }
@@ -105,6 +108,22 @@ impl Streams {
     /// Whether a fresh message of this stream would overtake none of its own.
     pub(super) fn has_no_backlog(&self, id: StreamId) -> bool {
         id != SHARED && self.list.get(usize::from(id.0)).is_some_and(|stream| stream.backlog == 0)
+    }
+
+    /// From now on it stands aside.
+    pub(super) fn hold(&mut self, id: StreamId) {
+        if let Some(stream) = self.list.get_mut(usize::from(id.0)) {
+            stream.held = true;
+        }
+    }
+
+    pub(super) fn is_held(&self, id: StreamId) -> bool {
+        self.list.get(usize::from(id.0)).is_some_and(|stream| stream.held)
+    }
+
+    /// None stands aside any more. Whether any did.
+    pub(super) fn let_go(&mut self) -> bool {
+        self.list.iter_mut().map(|stream| std::mem::take(&mut stream.held)).filter(|held| *held).count() > 0
     }
 
     /// What a program has on the disk and not acknowledged, in bytes.

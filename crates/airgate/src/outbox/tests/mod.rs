@@ -9,6 +9,7 @@ mod disk;
 mod flow;
 mod format;
 mod full;
+mod held;
 mod house;
 mod memory;
 mod power;
