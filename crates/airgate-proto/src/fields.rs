@@ -73,6 +73,18 @@ impl<'a> Fields<'a> {
         self.typed(name, "a whole number", |value| value.as_u64())
     }
 
+    /// The fields of an object in this one.
+    pub(crate) fn fields(&self, name: &str) -> Result<Option<Self>, Refusal> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        serde_json::from_str(raw.get()).map_err(|_| {
+            refuse(
+                Code::BadField,
+                format!("`{name}` must be an object"),
+                format!("write `{name}` as {{\"field\":value}}"),
+            )
+        })
+    }
+
     /// Whatever it is.
     pub(crate) fn value(&self, name: &str) -> Result<Option<Value>, Refusal> {
         self.typed(name, "JSON", Some)

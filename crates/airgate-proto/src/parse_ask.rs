@@ -3,10 +3,10 @@
 //! What can wait is a publication under one of the daemon's words (`$thing/…`, `$ota/…`) and is kept like any other; what
 //! wants the cloud's reply is asked live.
 
-use crate::fields::{Fields, refuse, shown};
+use crate::fields::{Fields, refuse};
 use crate::limits::MAX_PAYLOAD_BYTES;
 use crate::parse_content::{payload, policy};
-use crate::{Answer, Ask, Code, Device, DeviceSecret, Op, Publish, Refusal, suggest};
+use crate::{Answer, Ask, Code, Device, DeviceSecret, Op, Publish, Refusal};
 use serde_json::{Map, Value, json};
 
 /// Fields that say how a kept message is handled.
@@ -170,16 +170,11 @@ fn needed(name: &str, fields: &Fields<'_>) -> Result<Device, Refusal> {
 
 /// Names become parts of a topic.
 fn device(fields: &Fields<'_>) -> Result<Option<Device>, Refusal> {
-    let Some(value) = fields.value("device")? else { return Ok(None) };
-    let known = ["product_key", "device_name"];
-    if let Some(other) = value.as_object().and_then(|object| object.keys().find(|key| !known.contains(&key.as_str()))) {
-        let message = format!("`device` has no field `{}`", shown(other));
-        return Err(refuse(Code::BadField, message, suggest::hint(other, &known, "fields")));
-    }
-    let name = |field: &str| value.get(field).and_then(Value::as_str).map(str::to_owned);
+    let Some(named) = fields.fields("device")? else { return Ok(None) };
+    named.only("device", &["product_key", "device_name"])?;
     let fits =
         |name: &String| (1..=64).contains(&name.len()) && !name.contains(['/', '+', '#', '$']) && !has_control(name);
-    match (name("product_key").filter(fits), name("device_name").filter(fits)) {
+    match (named.text("product_key")?.filter(fits), named.text("device_name")?.filter(fits)) {
         (Some(product_key), Some(device_name)) => Ok(Some(Device { product_key, device_name })),
         _ => {
             let hint = r#"give {"product_key":"…","device_name":"…"} as the console shows them"#;

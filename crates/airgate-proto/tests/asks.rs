@@ -146,3 +146,19 @@ fn a_device_is_named_by_two_fields_and_no_other() {
     assert_eq!((refusal.code, refusal.message.as_str()), (Code::BadField, "`device` has no field `devicename`"));
     assert!(refusal.hint.contains("did you mean `device_name`?"), "{}", refusal.hint);
 }
+
+#[test]
+fn a_field_of_a_device_that_is_there_twice_is_refused_like_any_other() {
+    for op in [r#""device_logout""#, r#""device_delete""#, r#""property","params":{}"#, r#""call","method":"m""#] {
+        let device = r#"{"product_key":"a","device_name":"b","device\u005fname":"c"}"#;
+        let refusal = parse_line(format!(r#"{{"id":1,"op":{op},"device":{device}}}"#).as_bytes()).unwrap_err();
+        let told = (refusal.code, refusal.message.as_str());
+        assert_eq!(told, (Code::BadField, "the field `device_name` is there twice"), "{op}");
+    }
+}
+
+#[test]
+fn a_device_that_is_null_is_none() {
+    let request = parse_line(br#"{"id":1,"op":"call","method":"m","device":null}"#).unwrap();
+    assert!(matches!(request.op, Op::Ask(Ask::Call { device: None, .. })), "{request:?}");
+}
