@@ -70,6 +70,20 @@ fn program_that_waits_gets_the_clouds_own_word() {
 }
 
 #[test]
+fn a_request_that_the_module_refuses_to_send_ends_at_once_and_says_so() {
+    let house = House::new();
+    let mut program = house.program();
+    let list = json!({"op": "call", "method": "thing.topo.get", "params": {}, "timeout_s": 120});
+    program.ask_ok(list.clone());
+    house.fault("on AT+MPUB: refuse 50 20ms always");
+    for request in [list, json!({"op": "shadow", "document": {"method": "get"}})] {
+        let answer = program.ask(request);
+        assert_eq!(answer["code"], "internal", "{answer}");
+        assert!(answer["message"].as_str().unwrap().contains("+CME ERROR: 50"), "{answer}");
+    }
+}
+
+#[test]
 fn call_of_the_cloud_is_answered_by_the_program_that_wants_it_and_by_no_other() {
     let house = House::new();
     let mut program = house.program();

@@ -78,6 +78,20 @@ fn a_request_whose_length_turns_out_not_to_be_taken_ends_at_once_and_no_other_wi
 }
 
 #[test]
+fn a_request_that_could_not_be_sent_ends_at_once() {
+    let mut dialogue = signed_in(quiet());
+    dialogue.request(0, 1, call_for("thing.topo.get", json!({})));
+    dialogue.subscribed(0, &format!("{SYS}/thing/topo/get_reply"));
+    let sent = outputs(&mut dialogue);
+    dialogue.not_sent(made(sent.last().unwrap()), "refused".to_owned());
+    let told = outputs(&mut dialogue);
+    let [(1, Err(failure))] = &done(&told)[..] else { panic!("{told:?}") };
+    assert_eq!(failure.to_string(), "the request was not sent: refused");
+    dialogue.tick(20_000);
+    assert_eq!(done(&outputs(&mut dialogue)), [], "once");
+}
+
+#[test]
 fn the_next_of_those_that_go_one_at_a_time_goes_when_one_is_not_taken() {
     let mut dialogue = signed_in(quiet());
     for ticket in [1, 2] {

@@ -88,6 +88,7 @@ fn refused(id: Id, failure: &Failure) -> Refusal {
         Failure::Refused { .. } => (Code::CloudRefused, "do what the message says, then ask again"),
         Failure::TooLong { .. } => (Code::PayloadTooLarge, SHORTEN_OR_RAISE),
         Failure::NotTaken(_) => (Code::PayloadTooLarge, SHORTEN_AND_LOWER),
+        Failure::NotSent(_) => (Code::Internal, "ask again; `airgate status` tells how the module and its session are"),
         Failure::Unusable(_) => (Code::BadField, "see the documentation of the method"),
     };
     Refusal::new(id, code, failure.to_string(), hint)

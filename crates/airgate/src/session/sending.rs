@@ -154,16 +154,25 @@ impl Session {
         self.status.send_modify(|status| status.aside = None);
     }
 
+    /// It is not sent again: whoever asked is told, and knows whether another try does harm.
     fn on_said(&mut self, request: Option<RequestId>, outcome: Result<(), PublishError>) {
-        match outcome {
-            Ok(()) => {}
-            Err(error @ PublishError::LengthRefused { .. }) => {
+        let Err(error) = outcome else { return };
+        match &error {
+            PublishError::LengthRefused { .. } => {
                 tracing::warn!(%error, "a part of the cloud's dialogue cannot be sent; {LOWER}");
-                if let (Some(machine), Some(request)) = (&mut self.talk.machine, request) {
-                    machine.not_taken(request, error.to_string());
-                }
             }
-            Err(error) => tracing::debug!(%error, "a part of the cloud's dialogue was not delivered"),
+            _ => tracing::debug!(%error, "a part of the cloud's dialogue was not delivered"),
+        }
+        let (Some(machine), Some(request)) = (&mut self.talk.machine, request) else { return };
+        match &error {
+            PublishError::LengthRefused { .. } => machine.not_taken(request, error.to_string()),
+            PublishError::Unusable(_)
+            | PublishError::TooLarge { .. }
+            | PublishError::Failed(Failure::Refused(_) | Failure::TooLong(_)) => {
+                machine.not_sent(request, error.to_string());
+            }
+            // It may have been sent, and its reply may come; or else its session ends, and the request with it.
+            PublishError::Offline | PublishError::Failed(_) => {}
         }
     }
 

@@ -5,7 +5,7 @@
 //! before. What is to be done comes out of [`Dialogue::next_output`], in order.
 //!
 //! * [dialogue-1] Each request ends exactly once: with the reply that bears its id on its topic, with the end of the
-//!   session, when it turns out that its length is not taken, or after its time.
+//!   session, when it turns out that it is not sent, or after its time.
 //! * [dialogue-2] A request is sent when its reply can arrive: after the subscription is confirmed.
 //! * [dialogue-3] Each call of the cloud is answered exactly once: by a program, or in words that say that none did.
 //! * [dialogue-4] Everything that is remembered is bounded.
@@ -241,8 +241,17 @@ impl Dialogue {
 
     /// Whatever was to send this request does not take its length: nobody will reply. `why` is for whoever asked.
     pub fn not_taken(&mut self, request: RequestId, why: String) {
+        self.came_to_nothing(request, Failure::NotTaken(why));
+    }
+
+    /// This request was not sent, for another reason: nobody will reply.
+    pub fn not_sent(&mut self, request: RequestId, why: String) {
+        self.came_to_nothing(request, Failure::NotSent(why));
+    }
+
+    fn came_to_nothing(&mut self, request: RequestId, failure: Failure) {
         if let Some(purpose) = self.requests.not_sent(request, &mut self.out) {
-            self.ended(purpose, Err(Failure::NotTaken(why)));
+            self.ended(purpose, Err(failure));
         }
     }
 

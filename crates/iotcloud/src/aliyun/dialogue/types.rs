@@ -112,6 +112,9 @@ pub enum Failure {
     /// Whatever was to send it does not take its length. Nothing was sent.
     #[error("{0}")]
     NotTaken(String),
+    /// Whatever was to send it could not, or was refused to.
+    #[error("the request was not sent: {0}")]
+    NotSent(String),
 }
 
 fn said(message: &str) -> String {
@@ -224,7 +227,8 @@ pub enum Output {
         payload: Vec<u8>,
         /// How hard to try.
         qos: Qos,
-        /// The request that this makes, if it makes one: see [`Dialogue::not_taken`](super::Dialogue::not_taken).
+        /// The request that this makes, if it makes one: see [`Dialogue::not_sent`](super::Dialogue::not_sent)
+        /// and [`Dialogue::not_taken`](super::Dialogue::not_taken).
         request: Option<RequestId>,
     },
     /// [`Dialogue::filters`](super::Dialogue::filters) changed.
