@@ -274,6 +274,38 @@ fn rights_are_those_of_the_json_door() {
 }
 
 #[test]
+fn a_will_counts_towards_the_rate_and_is_dropped_above_it() {
+    let house = House::with(airgate_tests::Setup {
+        extra: "[[app]]\nuser = \"65534\"\npublish = [\"local/#\"]\nrate = \"2/h\"\n",
+        ..airgate_tests::Setup::default()
+    });
+    let opened = std::process::Command::new("chmod").args(["-R", "a+rwX"]).arg(house.path("")).status().unwrap();
+    assert!(opened.success());
+    let mut reader = Raw::connected(&house, "reader");
+    reader.subscribed("local/will", 0);
+    let with_will = connect(CLEAN | 0x04, 0, &[b"", b"local/will", b"gone"]);
+    let hex: String = with_will.iter().map(|byte| format!("{byte:02x}")).collect();
+    let comes_and_breaks_off = || {
+        let script = "import socket, sys\ns = socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+                      s.sendall(bytes.fromhex(sys.argv[2]))\ns.recv(4)\n";
+        let mut command = std::process::Command::new("setpriv");
+        command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "timeout", "20"]);
+        let came = airgate_tests::run(command.args(["python3", "-c", script]).arg(house.path("mqtt.sock")).arg(&hex));
+        assert!(came.status.success(), "{came:?}");
+    };
+    for _ in 0..2 {
+        comes_and_breaks_off();
+        reader.expect(&publish(0x30, "local/will", None, "gone"));
+    }
+    comes_and_breaks_off();
+    eventually("the third is dropped, and told", || {
+        house.log().contains("a will is lost: user 65534 publishes faster than it may: 2 in 3600s").then_some(())
+    });
+    Raw::connected(&house, "writer").say(&publish(0x30, "local/will", None, "not a will"));
+    reader.expect(&publish(0x30, "local/will", None, "not a will"));
+}
+
+#[test]
 fn a_call_of_the_cloud_is_answered_by_the_client_that_got_it() {
     let house = House::new();
     house.program();

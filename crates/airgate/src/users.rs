@@ -32,6 +32,8 @@ struct Known {
     shares: HashMap<u32, Share>,
     visits: HashMap<u32, Pace>,
     pace: HashMap<u32, Pace>,
+    /// Of each user that was told to be above its rate: until when.
+    told: HashMap<u32, Instant>,
     clients: BTreeMap<u64, Client>,
 }
 
@@ -113,6 +115,18 @@ impl Users {
         self.known().pace.entry(uid).or_default().count(Instant::now(), rate)
     }
 
+    /// Whether there is something to tell of this user, who is above its rate for another `pause`: once in each.
+    pub fn is_news(&self, uid: u32, pause: Duration) -> bool {
+        let now = Instant::now();
+        let mut known = self.known();
+        let until = known.told.entry(uid).or_insert(now);
+        let is_news = *until <= now;
+        if is_news {
+            *until = now + pause;
+        }
+        is_news
+    }
+
     /// Counts one message that cannot be refused; tells after how long the user is within the rate again.
     pub fn charge(&self, uid: u32, rate: Rate) -> Duration {
         self.known().pace.entry(uid).or_default().charge(Instant::now(), rate)
@@ -147,6 +161,15 @@ mod tests {
         assert!(pauses.is_sorted() && pauses[511] > Duration::from_millis(500), "{:?}", pauses[511]);
         assert!(pauses[511] <= Duration::from_secs(1));
         assert!(users.visit(1001).is_zero(), "others do not wait");
+    }
+
+    #[test]
+    fn who_is_above_its_rate_is_told_once_in_each_pause() {
+        let users = Users::default();
+        let pause = Duration::from_secs(3_600);
+        let told: Vec<_> = [1000, 1000, 1001, 1000].map(|uid| users.is_news(uid, pause)).into();
+        assert_eq!(told, [true, false, true, false]);
+        assert!(users.is_news(1002, Duration::ZERO) && users.is_news(1002, pause), "that pause is over");
     }
 
     #[test]

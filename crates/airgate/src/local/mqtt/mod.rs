@@ -6,6 +6,7 @@
 //! * [mqtt-3] What was handed out at QoS 1 and not acknowledged comes again, marked, when the session does.
 //! * [mqtt-4] Whoever publishes faster than its rate is read more slowly; whoever does not read loses messages, and slows
 //!   nobody else down.
+//! * [mqtt-5] A will counts towards the rate like any publication; nobody is there to be slowed down, so it is dropped above it.
 //!
 //! `docs/mqtt.md` lists the statements of the standard with the test that shows each, and what is left out.
 
@@ -169,7 +170,17 @@ fn message(topic: &str, payload: &Bytes, qos: QoS) -> Publish {
 
 async fn publish_will(door: &Door, caller: &Caller, will: LastWill) {
     use super::publish::Way;
-    match door.outgoing(caller, message(&will.topic, &will.message, will.qos)) {
+    let way = door.outgoing(caller, message(&will.topic, &will.message, will.qos));
+    if way.is_ok()
+        && let Err(pause) = door.in_rate(caller)
+    {
+        if door.users.is_news(caller.uid, pause) {
+            let why = door.too_fast(caller, pause).message;
+            tracing::warn!(uid = caller.uid, topic = will.topic, "a will is lost: {why}");
+        }
+        return;
+    }
+    match way {
         Ok(Way::Local(message)) => door.router.publish(message, will.retain).await,
         Ok(Way::Up(message)) => {
             if let Err(error) = door.accept(caller, message, None).await {
