@@ -267,3 +267,17 @@ fn coming_publishing_and_going_leaves_nothing_behind() {
     let nobody: Value = Door::open(&house.socket()).status();
     assert_eq!(nobody["programs"]["away"], 0);
 }
+
+#[test]
+fn a_command_that_would_keep_the_line_waiting_for_data_is_refused_and_the_line_serves_on() {
+    let house = House::new();
+    let mut program = house.program();
+    for command in [r#"AT+MPUBEX="x",0,0,5"#, r#"AT+CSQ;+CMGS="10086""#, "A/"] {
+        let answer = program.ask(json!({"op": "at", "command": command}));
+        assert_eq!(answer["code"], "bad_field", "{command}: {answer}");
+        assert!(answer["hint"].as_str().unwrap().contains("`airgate pub`"), "{answer}");
+    }
+    program.ask_ok(json!({"op": "at", "command": "AT+CSQ"}));
+    program.ask_ok(json!({"op": "publish", "topic": "user/update", "payload": "goes", "confirm": true}));
+    program.event(|event| event["event"] == "sent");
+}

@@ -26,6 +26,9 @@ pub enum Unusable {
     /// A control character, which no name may hold.
     #[error("the {0} holds a control character")]
     Control(&'static str),
+    /// A command that waits for data, where there is only its line.
+    #[error("`{0}` makes the module wait for data, which a command line alone cannot give")]
+    TakesData(&'static str),
     /// Another character or form than it may have.
     #[error("the {what} is not {wanted}")]
     Form {

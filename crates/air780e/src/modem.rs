@@ -138,7 +138,8 @@ impl Modem {
         answer.await.unwrap_or(Err(PublishError::Offline))
     }
 
-    /// Sends one command line as it is and returns the lines of its answer, without the final `OK`.
+    /// Sends one command line as it is and returns the lines of its answer, without the final `OK`. A command that takes data
+    /// behind its line is not sent: those have their types, for [`Modem::send`].
     ///
     /// # Errors
     /// [`Failure`], for example the module's refusal.

@@ -1,5 +1,6 @@
 //! The line itself, and who the module is.
 
+use super::data_mode::takes_data;
 use super::{ANSWER_MS, Command, Done, Text, plain, write_line};
 use crate::exchange::Information;
 use crate::limits::Unusable;
@@ -176,6 +177,10 @@ impl AtatCmd for Raw<'_> {
 }
 impl Command for Raw<'_> {
     const INFORMATION: Information = Information::Everything;
+
+    fn check(&self) -> Result<(), Unusable> {
+        takes_data(self.0).map_or(Ok(()), |command| Err(Unusable::TakesData(command)))
+    }
 }
 
 /// Whether a bare line is an IMEI.

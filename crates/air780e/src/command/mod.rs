@@ -6,6 +6,7 @@
 
 pub mod bearer;
 pub mod clock;
+mod data_mode;
 pub(crate) mod fields;
 pub mod general;
 pub mod http;

@@ -6,6 +6,8 @@ use super::rights::Use;
 use super::why::{Answer, why};
 use crate::config::DEFAULT_PATH;
 use crate::router::Held;
+use air780e::exchange::Failure;
+use air780e::limits::Unusable;
 use airgate_proto as proto;
 use airgate_proto::{Code, Done, Id, Refusal, Reply};
 use serde_json::json;
@@ -54,12 +56,21 @@ impl Connection {
         self.pending.push(Box::pin(async move {
             let reply = match uplink.ask(&command).await {
                 Ok(lines) => Reply::Ok(Done { lines: Some(lines), ..Done::new(id) }),
-                Err(failure) => {
-                    let hint = "see the AT command manual of the Air780E; `airgate status` tells how the module is";
-                    Reply::Refused(Refusal::new(id, Code::Internal, failure.to_string(), hint))
-                }
+                Err(failure) => Reply::Refused(not_carried_out(id, &failure)),
             };
             Answered { reply, confirm: None }
         }));
     }
+}
+
+fn not_carried_out(id: Id, failure: &Failure) -> Refusal {
+    let (code, hint) = match failure {
+        Failure::Unusable(Unusable::TakesData(_)) => (
+            Code::BadField,
+            "to publish, use `airgate pub` (the operation `publish`), or AT+MPUB, which has its message in the line",
+        ),
+        Failure::Unusable(_) => (Code::BadField, "send one command, without its line end"),
+        _ => (Code::Internal, "see the AT command manual of the Air780E; `airgate status` tells how the module is"),
+    };
+    Refusal::new(id, code, failure.to_string(), hint)
 }
