@@ -216,12 +216,12 @@ impl Writer {
         match written {
             Ok(written) => {
                 self.space.wrote(written.bytes);
-                let left = self.space.left();
+                let (left, min_free) = (self.space.left(), self.options.min_free);
                 self.shared.with(|state, _| {
-                    // What was on its way to the disk is on it now.
-                    state.free = left;
                     drop(rooms);
                     keep(state, group, &notes, &written, reserve, carry);
+                    // What was on its way to the disk is on it now. Whoever is refused for it sees why, at once.
+                    state.has_left(left, min_free);
                 });
                 true
             }
@@ -311,15 +311,7 @@ impl Writer {
         }
         let free = free.saturating_add(self.log.ahead());
         self.space.said(free, now);
-        self.shared.with(|state, _| {
-            state.free = free;
-            match state.disk {
-                DiskHealth::Ok if free < min_free => state.disk = DiskHealth::Low { free },
-                DiskHealth::Low { .. } if free < min_free => state.disk = DiskHealth::Low { free },
-                DiskHealth::Low { .. } => state.disk = DiskHealth::Ok,
-                _ => {}
-            }
-        });
+        self.shared.with(|state, _| state.has_left(free, min_free));
     }
 
     /// One that does not say is not full.

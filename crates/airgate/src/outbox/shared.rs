@@ -102,6 +102,16 @@ impl State {
         }
     }
 
+    /// So many bytes are left on the file system, of which so many are to stay free.
+    pub(super) fn has_left(&mut self, free: u64, min_free: u64) {
+        self.free = free;
+        match self.disk {
+            DiskHealth::Ok | DiskHealth::Low { .. } if free < min_free => self.disk = DiskHealth::Low { free },
+            DiskHealth::Low { .. } => self.disk = DiskHealth::Ok,
+            DiskHealth::Ok | DiskHealth::Failing { .. } => {}
+        }
+    }
+
     /// Answers all who wait for `seq`, once the status tells what they are told.
     pub(super) fn answer(&mut self, seq: u64, result: &Result<(), AcceptError>) {
         for waiter in self.waiters.remove(&seq).unwrap_or_default() {

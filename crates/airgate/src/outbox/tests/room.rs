@@ -86,3 +86,15 @@ async fn where_there_is_plenty_the_disk_is_not_asked_for_each_message() {
     let (asked, segments) = (files.0.asked.load(SeqCst), lengths(dir.path()).len() as u64);
     assert!(asked <= 1 + segments + begun.elapsed().as_secs(), "asked {asked} times");
 }
+
+#[tokio::test]
+async fn whoever_is_refused_for_it_sees_in_the_status_why() {
+    for round in 0..40 {
+        let dir = tempfile::tempdir().unwrap();
+        let own = Options { min_free: 10_000, ..options(dir.path()) };
+        let (_files, outbox) = bounded(dir.path(), 20_000 + round * 10, own);
+        while outbox.accept(message(&"x".repeat(1_000))).await.is_ok() {}
+        let disk = outbox.status().borrow().disk.clone();
+        assert!(matches!(disk, DiskHealth::Low { .. }), "{disk:?} in round {round}");
+    }
+}
