@@ -57,7 +57,7 @@ pub(super) fn thrown_out(times: u32, device: Option<&Device>, suspect: Option<&U
 pub(super) fn stands_aside(Unsent { seq, topic }: &Unsent, pause: Duration) -> Trouble {
     let message = format!(
         "the cloud closed the connection each time when message {seq} to {topic} was being sent: what waits under this topic \
-         stands aside, and is tried again in {} min",
+         stands aside, and is tried again after {} min",
         pause.as_secs() / 60
     );
     let hint = format!(
