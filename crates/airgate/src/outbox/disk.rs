@@ -220,8 +220,8 @@ impl Writer {
                 self.shared.with(|state, _| {
                     drop(rooms);
                     keep(state, group, &notes, &written, reserve, carry);
-                    // What was on its way to the disk is on it now. Whoever is refused for it sees why, at once.
-                    state.has_left(left, min_free);
+                    // What was on its way to the disk is on it now.
+                    state.has_used(left, min_free);
                 });
                 true
             }

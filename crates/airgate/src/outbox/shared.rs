@@ -102,7 +102,16 @@ impl State {
         }
     }
 
-    /// So many bytes are left on the file system, of which so many are to stay free.
+    /// So many bytes are left by what was written, of which so many are to stay free. Whoever is refused for it sees why, at
+    /// once; that there is room again is for the file system to say.
+    pub(super) fn has_used(&mut self, free: u64, min_free: u64) {
+        self.free = free;
+        if free < min_free {
+            self.has_left(free, min_free);
+        }
+    }
+
+    /// By the file system, so many bytes are left, of which so many are to stay free.
     pub(super) fn has_left(&mut self, free: u64, min_free: u64) {
         self.free = free;
         match self.disk {

@@ -34,6 +34,7 @@ pub const EVENTS: &[(&str, &str)] = &[
     ("recovery_spent", "23ae9845f8c346e2aee190c5e72cf80e"),
     ("messages_dropped", "908f3961f2b4452a8a8b6755b356e382"),
     ("message_given_up", "ebf485a4fa41453f9c809e35e5e05315"),
+    ("message_set_aside", "86c4792a99a6400d9834909c6a32a68b"),
     ("disk_failing", "acc5b287981040bc895691261dfb389d"),
     ("disk_low", "14d14d8e8dc34477a94e524ed63ccb68"),
     ("disk_well", "21f9f656175e405699b5e47a80004c85"),
