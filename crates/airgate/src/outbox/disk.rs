@@ -216,7 +216,9 @@ impl Writer {
         match written {
             Ok(written) => {
                 self.space.wrote(written.bytes);
+                // Nobody is refused by a guess: a file system counts in blocks, of which the last may have had room.
                 let (left, min_free) = (self.space.left(), self.options.min_free);
+                let left = if left < min_free { self.ask_what_is_left() } else { left };
                 self.shared.with(|state, _| {
                     drop(rooms);
                     keep(state, group, &notes, &written, reserve, carry);
@@ -300,18 +302,21 @@ impl Writer {
 
     /// Asks what the file system has left, when that could matter.
     fn look_at_space(&mut self) {
-        let (now, min_free) = (Instant::now(), self.options.min_free);
-        if !self.space.is_doubtful(now) {
-            return;
+        if self.space.is_doubtful(Instant::now()) {
+            let (free, min_free) = (self.ask_what_is_left(), self.options.min_free);
+            self.shared.with(|state, _| state.has_left(free, min_free));
         }
+    }
+
+    fn ask_what_is_left(&mut self) -> u64 {
         let mut free = self.free();
         // What was taken ahead must not be why something is refused. [outbox-21]
-        if free < min_free && self.log.give_back() {
+        if free < self.options.min_free && self.log.give_back() {
             free = self.free();
         }
         let free = free.saturating_add(self.log.ahead());
-        self.space.said(free, now);
-        self.shared.with(|state, _| state.has_left(free, min_free));
+        self.space.said(free, Instant::now());
+        free
     }
 
     /// One that does not say is not full.
